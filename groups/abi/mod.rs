@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel crate lacks: all of the module's `unsafe` code lives in this folder.
+//!
+//! Each file wraps one mechanism of the kernel in a type that safe code cannot misuse, in the
+//! manner of the kernel crate's own abstractions. Nothing here knows what a group is.
+
+pub(crate) mod attribute;
+pub(crate) mod chrdev;
+pub(crate) mod device;
+pub(crate) mod file;
+pub(crate) mod parcel;
+pub(crate) mod user;
+pub(crate) mod xxhash;

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A header and a payload in one allocation, and chains of such parcels.
+//!
+//! A [`Parcel`] carries the link of the [`Chain`] that it is in, so that appending it to one, and
+//! taking it out again, needs no memory and cannot fail.
+
+use core::{
+    alloc::Layout,
+    marker::PhantomData,
+    mem::{
+        self,
+        MaybeUninit, //
+    },
+    ptr::NonNull,
+    slice, //
+};
+use kernel::{
+    alloc::{
+        allocator::KVmalloc,
+        Allocator,
+        Flags,
+        NumaNode, //
+    },
+    iov::IovIterSource,
+    prelude::*, //
+};
+
+/// What a parcel's allocation begins with. `len` bytes of payload follow it without a gap.
+#[repr(C)]
+struct Head<H> {
+    /// The parcel behind this one, owned, if this one is in a chain.
+    next: Option<NonNull<Head<H>>>,
+    len: usize,
+    header: H,
+}
+
+impl<H> Head<H> {
+    /// The layout of a parcel with a payload of `len` bytes. `None`: that is more than there can
+    /// be.
+    fn layout(len: usize) -> Option<Layout> {
+        let payload = Layout::array::<u8>(len).ok()?;
+        // Bytes need no alignment, so the payload begins where the head ends.
+        Some(Layout::new::<Self>().extend(payload).ok()?.0)
+    }
+
+    /// Where the payload of a parcel is: right behind the head.
+    fn payload(head: NonNull<Self>) -> *mut u8 {
+        head.as_ptr().wrapping_add(1).cast()
+    }
+}
+
+/// A header of type `H` and a payload of bytes, in one allocation.
+///
+/// Dropping it frees the memory, for which large parcels need process context.
+///
+/// # Invariants
+///
+/// `head` was allocated by [`KVmalloc`] with the layout for its `len`, is owned by this value, and
+/// its payload is initialized. `head.next` is `None`.
+pub(crate) struct Parcel<H> {
+    head: NonNull<Head<H>>,
+    _owns: PhantomData<H>,
+}
+
+// SAFETY: A parcel owns its header and payload, and they can be used by any thread if `H` can.
+unsafe impl<H: Send> Send for Parcel<H> {}
+// SAFETY: A shared reference to a parcel gives shared references to its header and payload alone.
+unsafe impl<H: Sync> Sync for Parcel<H> {}
+
+impl<H> Parcel<H> {
+    /// Allocates a parcel whose payload is all that `from` has.
+    ///
+    /// Process context; sleeps for memory and for user memory. [`ENOMEM`]: there is no memory;
+    /// [`EFAULT`]: not all of `from` can be read.
+    pub(crate) fn copy_from(header: H, from: &mut IovIterSource<'_>, flags: Flags) -> Result<Self> {
+        let len = from.len();
+        let layout = Head::<H>::layout(len).ok_or(ENOMEM)?;
+        let head: NonNull<Head<H>> = KVmalloc::alloc(layout, flags, NumaNode::NO_NODE)?.cast();
+        // SAFETY: The allocation is large enough for a head, and aligned for one.
+        unsafe {
+            head.write(Head {
+                next: None,
+                len,
+                header,
+            })
+        };
+        // INVARIANT: Allocated and written above.
+        let allocation = Allocation(head);
+
+        let payload: *mut MaybeUninit<u8> = Head::payload(head).cast();
+        // SAFETY: The layout has `len` bytes there, which nobody else uses.
+        let payload = unsafe { slice::from_raw_parts_mut(payload, len) };
+        if from.copy_from_iter_raw(payload).len() != len {
+            return Err(EFAULT);
+        }
+
+        mem::forget(allocation);
+        // INVARIANT: It was allocated above, and all of the payload has been initialized.
+        Ok(Self {
+            head,
+            _owns: PhantomData,
+        })
+    }
+
+    fn head(&self) -> &Head<H> {
+        // SAFETY: By the type invariant the head is valid and ours.
+        unsafe { self.head.as_ref() }
+    }
+
+    /// The header, to be changed.
+    pub(crate) fn header_mut(&mut self) -> &mut H {
+        // SAFETY: By the type invariant the head is valid and ours.
+        unsafe { &mut self.head.as_mut().header }
+    }
+
+    /// The payload.
+    pub(crate) fn payload(&self) -> &[u8] {
+        // SAFETY: By the type invariant `len` initialized bytes follow the head.
+        unsafe { slice::from_raw_parts(Head::payload(self.head), self.head().len) }
+    }
+
+    /// Gives up ownership of the allocation.
+    fn into_raw(self) -> NonNull<Head<H>> {
+        let head = self.head;
+        mem::forget(self);
+        head
+    }
+
+    /// Takes ownership of the allocation.
+    ///
+    /// # Safety
+    ///
+    /// `head` must come from [`Self::into_raw`], be owned by the caller, and have no `next`.
+    unsafe fn from_raw(head: NonNull<Head<H>>) -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            head,
+            _owns: PhantomData,
+        }
+    }
+}
+
+impl<H> Drop for Parcel<H> {
+    fn drop(&mut self) {
+        drop(Allocation(self.head));
+    }
+}
+
+/// The allocation of a parcel, whatever its payload's state.
+///
+/// # Invariants
+///
+/// The head is initialized, was allocated with the layout for its `len`, and is owned.
+struct Allocation<H>(NonNull<Head<H>>);
+
+impl<H> Drop for Allocation<H> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the head is initialized.
+        let len = unsafe { self.0.as_ref() }.len;
+        // SAFETY: As above; it is not used after this.
+        unsafe { self.0.drop_in_place() };
+        if let Some(layout) = Head::<H>::layout(len) {
+            // SAFETY: By the type invariant it was allocated by this allocator with this layout,
+            // and is not used after this.
+            unsafe { KVmalloc::free(self.0.cast(), layout) };
+        }
+    }
+}
+
+/// Parcels in a row, first in, first out.
+///
+/// Everything but [dropping](Drop) and [`insert_behind`](Self::insert_behind) is constant cost.
+/// Dropping it frees all parcels in it: process context.
+///
+/// # Invariants
+///
+/// The parcels from `first` along `next` are owned by the chain, and there are finitely many.
+/// `last` is the last of them; it is `None` exactly if `first` is.
+pub(crate) struct Chain<H> {
+    first: Option<NonNull<Head<H>>>,
+    last: Option<NonNull<Head<H>>>,
+    _owns: PhantomData<H>,
+}
+
+// SAFETY: A chain owns its parcels.
+unsafe impl<H: Send> Send for Chain<H> {}
+// SAFETY: A shared reference to a chain gives shared references to its parcels alone.
+unsafe impl<H: Sync> Sync for Chain<H> {}
+
+impl<H> Chain<H> {
+    /// A chain without parcels.
+    pub(crate) const fn new() -> Self {
+        // INVARIANT: There are none.
+        Self {
+            first: None,
+            last: None,
+            _owns: PhantomData,
+        }
+    }
+
+    /// Appends a parcel.
+    pub(crate) fn push_back(&mut self, parcel: Parcel<H>) {
+        let head = parcel.into_raw();
+        match self.last {
+            // SAFETY: By the type invariant the last parcel is valid and ours.
+            Some(mut last) => unsafe { last.as_mut() }.next = Some(head),
+            None => self.first = Some(head),
+        }
+        // INVARIANT: `head` is behind what was the last one, and nothing is behind it.
+        self.last = Some(head);
+    }
+
+    /// Takes the first parcel out.
+    pub(crate) fn pop_front(&mut self) -> Option<Parcel<H>> {
+        let mut first = self.first?;
+        // INVARIANT: The chain now begins behind what was the first one, which is not ours any
+        // more; if nothing is there, it has no last one either.
+        // SAFETY: By the type invariant the first parcel is valid and ours.
+        self.first = unsafe { first.as_mut() }.next.take();
+        if self.first.is_none() {
+            self.last = None;
+        }
+        // SAFETY: The chain owned it and does not any more; its `next` was taken.
+        Some(unsafe { Parcel::from_raw(first) })
+    }
+
+    /// Puts a parcel behind the first parcels for whose headers `goes_before` holds.
+    ///
+    /// Cost: as many steps as there are such parcels.
+    pub(crate) fn insert_behind(
+        &mut self,
+        parcel: Parcel<H>,
+        mut goes_before: impl FnMut(&H) -> bool,
+    ) {
+        let mut head = parcel.into_raw();
+        let mut before: Option<NonNull<Head<H>>> = None;
+        let mut behind = self.first;
+        while let Some(at) = behind {
+            // SAFETY: By the type invariant, this is a valid parcel of ours.
+            let at_head = unsafe { at.as_ref() };
+            if !goes_before(&at_head.header) {
+                break;
+            }
+            before = behind;
+            behind = at_head.next;
+        }
+
+        // INVARIANT: `head` goes between `before` and `behind`, which are neighbours, or one of
+        // the ends.
+        // SAFETY: The parcel is valid, and owned by us.
+        unsafe { head.as_mut() }.next = behind;
+        match before {
+            // SAFETY: By the type invariant, this is a valid parcel of ours.
+            Some(mut before) => unsafe { before.as_mut() }.next = Some(head),
+            None => self.first = Some(head),
+        }
+        if behind.is_none() {
+            self.last = Some(head);
+        }
+    }
+
+    /// The first parcel's payload.
+    pub(crate) fn first_payload(&self) -> Option<&[u8]> {
+        let first = self.first?;
+        // SAFETY: By the type invariant, this is a valid parcel of ours, and stays so for as long
+        // as the chain is borrowed. By `Parcel`'s invariant `len` initialized bytes follow it.
+        Some(unsafe { slice::from_raw_parts(Head::payload(first), first.as_ref().len) })
+    }
+}
+
+impl<H> Drop for Chain<H> {
+    fn drop(&mut self) {
+        while self.pop_front().is_some() {}
+    }
+}

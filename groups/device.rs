@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One open file of a group's device: decodes a call's arguments, calls the group, encodes the
+//! answer. No policy.
+
+use crate::{
+    abi::{
+        file::FileOperations,
+        user, //
+    },
+    group::Group,
+    id::GroupId,
+    registry::{
+        DeviceName,
+        Installed,
+        Registry, //
+    },
+    uapi, //
+};
+use kernel::{
+    iov::{
+        IovIterDest,
+        IovIterSource, //
+    },
+    prelude::*,
+    sync::Arc,
+    uaccess::UserSlice, //
+};
+
+/// How often INSTALL_GROUP brings the caller's memory in before it gives up on memory that keeps
+/// going away.
+const ATTEMPTS: usize = 16;
+
+/// An open file of a group's device.
+pub(crate) struct OpenFile {
+    group: Arc<Group>,
+    registry: Arc<Registry>,
+}
+
+#[vtable]
+impl FileOperations for OpenFile {
+    type Context = Arc<Registry>;
+
+    /// [`ENXIO`]: there is no group with this minor.
+    fn open(registry: &Arc<Registry>, minor: u32) -> Result<Pin<KBox<Self>>> {
+        let file = KBox::new(
+            Self {
+                group: registry.group(minor).ok_or(ENXIO)?,
+                registry: registry.clone(),
+            },
+            GFP_KERNEL_ACCOUNT,
+        )?;
+        Ok(file.into())
+    }
+
+    fn read(&self, to: &mut IovIterDest<'_>) -> Result<usize> {
+        self.group.deliver(to)
+    }
+
+    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
+        self.group.publish(from)
+    }
+
+    /// [`ENOTTY`]: there is no such command.
+    fn ioctl(&self, command: u32, arg: usize) -> Result<c_int> {
+        let arg = UserPtr::from_addr(arg);
+        match command {
+            uapi::INSTALL_GROUP | uapi::INSTALL_GROUP_LEGACY => self.install_group(arg),
+            uapi::FIONREAD => self.first_size(arg),
+            _ => Err(ENOTTY),
+        }
+    }
+}
+
+impl OpenFile {
+    /// `INSTALL_GROUP`: `arg` points to a `struct group_t`, of which `id` is read and `devname`
+    /// written.
+    fn install_group(&self, arg: UserPtr) -> Result<c_int> {
+        let mut id = [0; uapi::GROUP_ID_SIZE];
+        UserSlice::new(arg, id.len()).reader().read_slice(&mut id)?;
+        let id = GroupId::parse(&id).ok_or(EINVAL)?;
+        let devname = arg.wrapping_byte_add(uapi::GROUP_ID_SIZE);
+
+        // The name has to be written before the group is made, for a write that fails must leave
+        // no group behind; and no page must be waited for while the registry is locked, for its
+        // owner might never bring it. So a page that is not there is brought in without the lock,
+        // and then it is tried again.
+        for _ in 0..ATTEMPTS {
+            let mut missing = None;
+            let installed = self.registry.install(&id, |name| {
+                user::write_nofault(devname, name.as_bytes()).inspect_err(|_| missing = Some(*name))
+            });
+            match (installed, missing) {
+                (_, Some(name)) => write_name(devname, &name)?,
+                (Ok(Installed::Made), None) => return Ok(1),
+                (Ok(Installed::WasThere), None) => return Ok(0),
+                (Err(err), None) => return Err(err),
+            }
+        }
+        Err(EFAULT)
+    }
+
+    /// `FIONREAD`: `arg` points to an `int`, which gets the size of the first message.
+    fn first_size(&self, arg: UserPtr) -> Result<c_int> {
+        let size = c_int::try_from(self.group.first_size()).unwrap_or(c_int::MAX);
+        UserSlice::new(arg, size_of::<c_int>())
+            .writer()
+            .write_slice(&size.to_ne_bytes())?;
+        Ok(0)
+    }
+}
+
+/// Writes a device's name to user memory. Process context; sleeps. [`EFAULT`].
+fn write_name(to: UserPtr, name: &DeviceName) -> Result {
+    let name = name.as_bytes();
+    UserSlice::new(to, name.len()).writer().write_slice(name)
+}
