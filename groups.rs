@@ -7,12 +7,19 @@
 //! programs and the module say to each other.
 //!
 //! A message goes one way: [`device`] takes it from the program, [`message`] copies it in,
-//! [`group`] finds room for it, [`queue`] keeps it, and [`device`] hands it out.
+//! [`group`] finds room for it, [`queue`] keeps it, after [`delay`] where it is delayed, and
+//! [`device`] hands it out.
 
 use kernel::prelude::*;
 
 #[path = "groups/abi/mod.rs"]
 mod abi;
+#[path = "groups/alarm.rs"]
+mod alarm;
+#[path = "groups/barrier.rs"]
+mod barrier;
+#[path = "groups/delay.rs"]
+mod delay;
 #[path = "groups/device.rs"]
 mod device;
 #[path = "groups/group.rs"]
@@ -33,6 +40,8 @@ mod sysfs;
 mod table;
 #[path = "groups/uapi.rs"]
 mod uapi;
+#[path = "groups/waiting.rs"]
+mod waiting;
 
 use abi::chrdev::{
     CharDevice,

@@ -5,10 +5,22 @@
 
 use crate::{
     abi::{
-        file::FileOperations,
-        user, //
+        file::{
+            CallFlags,
+            FileOperations, //
+        },
+        once::ReadOnce,
+        user,
+        wait::{
+            Events,
+            WaitQueue, //
+        },
     },
-    group::Group,
+    alarm::Awoken,
+    group::{
+        Group,
+        Patience, //
+    },
     id::GroupId,
     registry::{
         DeviceName,
@@ -23,7 +35,13 @@ use kernel::{
         IovIterSource, //
     },
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
     uaccess::UserSlice, //
 };
 
@@ -35,6 +53,9 @@ const ATTEMPTS: usize = 16;
 pub(crate) struct OpenFile {
     group: Arc<Group>,
     registry: Arc<Registry>,
+    /// How long a read waits for a message, as SET_RECEIVE_TIMEOUT has it: milliseconds; 0: not at
+    /// all; -1: without end.
+    receive_timeout: Atomic<i32>,
 }
 
 #[vtable]
@@ -47,14 +68,15 @@ impl FileOperations for OpenFile {
             Self {
                 group: registry.group(minor).ok_or(ENXIO)?,
                 registry: registry.clone(),
+                receive_timeout: Atomic::new(0),
             },
             GFP_KERNEL_ACCOUNT,
         )?;
         Ok(file.into())
     }
 
-    fn read(&self, to: &mut IovIterDest<'_>) -> Result<usize> {
-        self.group.deliver(to)
+    fn read(&self, to: &mut IovIterDest<'_>, flags: CallFlags) -> Result<usize> {
+        self.group.deliver(to, self.patience(flags))
     }
 
     fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
@@ -65,14 +87,64 @@ impl FileOperations for OpenFile {
     fn ioctl(&self, command: u32, arg: usize) -> Result<c_int> {
         let arg = UserPtr::from_addr(arg);
         match command {
+            uapi::SLEEP_ON_BARRIER => self.group.barrier().sleep().map(|()| 0),
+            uapi::AWAKE_BARRIER => Ok(match self.group.barrier().awake() {
+                Awoken::Now => 0,
+                Awoken::Before => 1,
+                Awoken::Nobody => 2,
+            }),
             uapi::INSTALL_GROUP | uapi::INSTALL_GROUP_LEGACY => self.install_group(arg),
+            uapi::SET_SEND_DELAY | uapi::SET_SEND_DELAY_LEGACY => {
+                self.group.set_delay(u32::from_ne_bytes(read_word(arg)?));
+                Ok(0)
+            }
+            uapi::REVOKE_DELAYED_MESSAGES => {
+                self.group.revoke();
+                Ok(0)
+            }
+            uapi::SET_RECEIVE_TIMEOUT => self.set_receive_timeout(arg),
             uapi::FIONREAD => self.first_size(arg),
             _ => Err(ENOTTY),
         }
     }
+
+    fn pollers(&self) -> &WaitQueue {
+        self.group.pollers()
+    }
+
+    fn poll(&self) -> Events {
+        self.group.events()
+    }
+
+    fn flush(&self) {
+        self.group.flush();
+    }
 }
 
 impl OpenFile {
+    /// How long a read with these flags waits.
+    fn patience(&self, flags: CallFlags) -> Patience {
+        let timeout = self.receive_timeout.read_once();
+        match u32::try_from(timeout) {
+            _ if flags.nonblock => Patience::Never,
+            Ok(0) => Patience::None,
+            // Whoever asked for it waits by other means, then calls again.
+            _ if flags.nowait => Patience::Never,
+            Ok(ms) => Patience::Ms(ms),
+            Err(_) => Patience::Endless,
+        }
+    }
+
+    /// `SET_RECEIVE_TIMEOUT`: `arg` points to a signed 32-bit number.
+    fn set_receive_timeout(&self, arg: UserPtr) -> Result<c_int> {
+        let timeout = i32::from_ne_bytes(read_word(arg)?);
+        if timeout < -1 {
+            return Err(EINVAL);
+        }
+        self.receive_timeout.store(timeout, Relaxed);
+        Ok(0)
+    }
+
     /// `INSTALL_GROUP`: `arg` points to a `struct group_t`, of which `id` is read and `devname`
     /// written.
     fn install_group(&self, arg: UserPtr) -> Result<c_int> {
@@ -108,6 +180,15 @@ impl OpenFile {
             .write_slice(&size.to_ne_bytes())?;
         Ok(0)
     }
+}
+
+/// Reads 4 bytes of user memory. Process context; sleeps. [`EFAULT`].
+fn read_word(from: UserPtr) -> Result<[u8; 4]> {
+    let mut word = [0; 4];
+    UserSlice::new(from, word.len())
+        .reader()
+        .read_slice(&mut word)?;
+    Ok(word)
 }
 
 /// Writes a device's name to user memory. Process context; sleeps. [`EFAULT`].

@@ -2,7 +2,11 @@
 
 //! One message: header and payload in one allocation.
 
-use crate::abi::parcel::Parcel;
+use crate::abi::{
+    clock::Instant,
+    parcel::Parcel,
+    schedule::Due, //
+};
 use kernel::{
     iov::{
         IovIterDest,
@@ -24,6 +28,14 @@ pub(crate) struct Header {
     /// When the message was first taken out of the queue, counted in messages; 0: never. So that
     /// it finds its place again when it has to be put back.
     pub(super) stamp: u64,
+    /// When the message is to be published, if it is delayed.
+    pub(super) due: Instant,
+}
+
+impl Due for Header {
+    fn due(&self) -> Instant {
+        self.due
+    }
 }
 
 /// A message, owned by whoever has it.
@@ -39,7 +51,11 @@ pub(crate) type Message = Parcel<Header>;
 pub(crate) fn copy_in(from: &mut IovIterSource<'_>) -> Result<Message> {
     // A failure is the caller's to see, not the log's.
     let flags = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
-    let message = Parcel::copy_from(Header { stamp: 0 }, from, flags)?;
+    let header = Header {
+        stamp: 0,
+        due: Instant::ZERO,
+    };
+    let message = Parcel::copy_from(header, from, flags)?;
     if message.payload() == [0] {
         return Err(EBADMSG);
     }

@@ -1,48 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Published messages in order, and the room that all messages of a group take up.
+//! Published messages in order.
 //!
 //! How messages are stored is this file's private matter. Nothing here locks: a [`Queue`] belongs
 //! inside its group's lock, so nothing here may sleep, allocate, or touch user memory.
 
 use crate::{
     abi::parcel::Chain,
-    limits::Account,
     message::{
         Header,
         Message, //
     },
 };
 
-/// A group's published messages, first in, first out, and its account.
+/// A group's published messages, first in, first out.
 pub(crate) struct Queue {
     published: Chain<Header>,
-    account: Account,
     /// The stamp of the next message that is taken out for the first time.
     next_stamp: u64,
 }
 
 impl Queue {
     /// A queue without messages.
-    pub(crate) const fn new(account: Account) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             published: Chain::new(),
-            account,
             next_stamp: 1,
         }
     }
 
-    /// The room that the group's messages take up, and its limits.
-    pub(crate) fn account(&mut self) -> &mut Account {
-        &mut self.account
-    }
-
-    /// Appends a message, whose room has been reserved. Constant cost.
+    /// Appends a message. Constant cost.
     pub(crate) fn publish(&mut self, message: Message) {
         self.published.push_back(message);
     }
 
-    /// Takes the first message out. Its room stays reserved. Constant cost.
+    /// Appends all of `messages`, in order. Constant cost.
+    pub(crate) fn append(&mut self, messages: &mut Chain<Header>) {
+        self.published.append(messages);
+    }
+
+    /// Takes the first message out. Constant cost.
     pub(crate) fn take(&mut self) -> Option<Message> {
         let mut message = self.published.pop_front()?;
         let header = message.header_mut();
@@ -62,6 +59,11 @@ impl Queue {
         let stamp = message.header_mut().stamp;
         self.published
             .insert_behind(message, |other| other.stamp != 0 && other.stamp < stamp);
+    }
+
+    /// Whether there is no message.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.published.is_empty()
     }
 
     /// The size of the first message, in bytes.

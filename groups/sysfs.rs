@@ -52,7 +52,7 @@ impl Attribute for MaxMessageSize {
 
     fn store(group: &Group, text: &[u8]) -> Result {
         let size = read_size(text)?;
-        group.change_limits(|limits| limits.max_message_size = size);
+        group.set_max_message_size(size);
         Ok(())
     }
 }
@@ -71,7 +71,7 @@ impl Attribute for MaxStorageSize {
 
     fn store(group: &Group, text: &[u8]) -> Result {
         let size = read_size(text)?;
-        group.change_limits(|limits| limits.max_storage_size = size);
+        group.set_max_storage_size(size);
         Ok(())
     }
 }

@@ -6,7 +6,14 @@
 //!
 //! Reference: <https://docs.kernel.org/filesystems/vfs.html#struct-file-operations>
 
-use super::chrdev::CharDevice;
+use super::{
+    chrdev::CharDevice,
+    constants,
+    wait::{
+        Events,
+        WaitQueue, //
+    },
+};
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -17,6 +24,16 @@ use kernel::{
     prelude::*,
     types::ForeignOwnable, //
 };
+
+/// What a call may not do.
+#[derive(Clone, Copy)]
+pub(crate) struct CallFlags {
+    /// The file is open with `O_NONBLOCK`.
+    pub(crate) nonblock: bool,
+    /// This call must not wait, whatever the file says: it answers [`EAGAIN`] instead, and the
+    /// kernel waits with [`FileOperations::poll`] and calls again (io_uring, `RWF_NOWAIT`).
+    pub(crate) nowait: bool,
+}
 
 /// The operations of a character device's open files.
 ///
@@ -33,7 +50,7 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
 
     /// Reads into `to` (`read`, `readv`, io_uring): all of its buffers at once. Returns how many
     /// bytes were put there.
-    fn read(&self, to: &mut IovIterDest<'_>) -> Result<usize>;
+    fn read(&self, to: &mut IovIterDest<'_>, flags: CallFlags) -> Result<usize>;
 
     /// Writes what `from` has (`write`, `writev`, io_uring): all of its buffers at once. Returns
     /// how many bytes were taken.
@@ -43,6 +60,15 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
     ///
     /// 32-bit programs' calls arrive here too, their argument taken for a pointer.
     fn ioctl(&self, command: u32, arg: usize) -> Result<c_int>;
+
+    /// Where to wait for the file's events to change.
+    fn pollers(&self) -> &WaitQueue;
+
+    /// The file's events that are there now. Must not sleep.
+    fn poll(&self) -> Events;
+
+    /// A descriptor of the file is closed, by whatever means, or the file is synced (`fsync`).
+    fn flush(&self);
 }
 
 /// Builds the `struct file_operations` that calls `T`.
@@ -57,6 +83,9 @@ impl<T: FileOperations> Vtable<T> {
         write_iter: Some(Self::write_iter),
         unlocked_ioctl: Some(Self::ioctl),
         compat_ioctl: bindings::compat_ptr_ioctl,
+        poll: Some(Self::poll),
+        flush: Some(Self::flush),
+        fsync: Some(Self::fsync),
         ..pin_init::zeroed()
     };
 
@@ -84,6 +113,9 @@ impl<T: FileOperations> Vtable<T> {
         // SAFETY: By the safety requirements. This makes the file a stream: no position, no lock
         // around each call, and `ESPIPE` for whatever wants a position. It always succeeds.
         unsafe { bindings::stream_open(inode, file) };
+        // SAFETY: The mode of a file that is being opened is ours to change. This says that calls
+        // heed `CallFlags::nowait`.
+        unsafe { (*file).f_mode |= constants::FMODE_NOWAIT };
         // SAFETY: By the safety requirements.
         let context = unsafe { CharDevice::<T>::context(inode) };
         // SAFETY: By the safety requirements the inode is valid; its number does not change.
@@ -120,8 +152,14 @@ impl<T: FileOperations> Vtable<T> {
         let private = unsafe { Self::private((*kiocb).ki_filp) };
         // SAFETY: By the safety requirements; nobody else uses `iter` during the call.
         let to = unsafe { IovIterDest::from_raw(iter) };
+        // SAFETY: By the safety requirements.
+        let nowait = unsafe { (*kiocb).ki_flags } & constants::IOCB_NOWAIT != 0;
+        // SAFETY: As above. `fcntl` may change the flags at any time; this call goes by what it
+        // sees.
+        let flags = unsafe { (&raw const (*(*kiocb).ki_filp).f_flags).read_volatile() };
+        let nonblock = flags & bindings::O_NONBLOCK != 0;
 
-        match private.read(to) {
+        match private.read(to, CallFlags { nonblock, nowait }) {
             // The count is within `to`, which holds `MAX_RW_COUNT` bytes at most.
             Ok(count) => count as isize,
             Err(err) => err.to_errno() as isize,
@@ -159,5 +197,44 @@ impl<T: FileOperations> Vtable<T> {
             Ok(value) => value as c_long,
             Err(err) => err.to_errno() as c_long,
         }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be an open file of a `CharDevice<T>`, and `table` null or valid.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table,
+    ) -> bindings::__poll_t {
+        // SAFETY: By the safety requirements.
+        let private = unsafe { Self::private(file) }.get_ref();
+        // SAFETY: By the safety requirements. The wait queue has to stay until the last poller is
+        // gone, which it is before `release` is called: until then `private` is only ever shared,
+        // and what a shared reference to it lends for as long as it lasts, stays.
+        unsafe { bindings::poll_wait(file, private.pollers().as_ptr(), table) };
+        private.poll().as_raw()
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be an open file of a `CharDevice<T>`.
+    unsafe extern "C" fn flush(file: *mut bindings::file, _id: bindings::fl_owner_t) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::private(file) }.flush();
+        0
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be an open file of a `CharDevice<T>`.
+    unsafe extern "C" fn fsync(
+        file: *mut bindings::file,
+        _start: bindings::loff_t,
+        _end: bindings::loff_t,
+        _datasync: c_int,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        unsafe { Self::private(file) }.flush();
+        0
     }
 }

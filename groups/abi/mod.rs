@@ -7,8 +7,13 @@
 
 pub(crate) mod attribute;
 pub(crate) mod chrdev;
+pub(crate) mod clock;
+mod constants;
 pub(crate) mod device;
 pub(crate) mod file;
+pub(crate) mod once;
 pub(crate) mod parcel;
+pub(crate) mod schedule;
 pub(crate) mod user;
+pub(crate) mod wait;
 pub(crate) mod xxhash;

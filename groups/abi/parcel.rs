@@ -2,8 +2,8 @@
 
 //! A header and a payload in one allocation, and chains of such parcels.
 //!
-//! A [`Parcel`] carries the link of the [`Chain`] that it is in, so that appending it to one, and
-//! taking it out again, needs no memory and cannot fail.
+//! A [`Parcel`] carries the links of the [`Chain`] or [`Schedule`](super::schedule::Schedule) that
+//! it is in, so that putting it there, and taking it out again, needs no memory and cannot fail.
 
 use core::{
     alloc::Layout,
@@ -22,17 +22,20 @@ use kernel::{
         Flags,
         NumaNode, //
     },
+    bindings,
     iov::IovIterSource,
     prelude::*, //
 };
 
 /// What a parcel's allocation begins with. `len` bytes of payload follow it without a gap.
 #[repr(C)]
-struct Head<H> {
+pub(super) struct Head<H> {
     /// The parcel behind this one, owned, if this one is in a chain.
-    next: Option<NonNull<Head<H>>>,
+    pub(super) next: Option<NonNull<Head<H>>>,
+    /// The place in a schedule's tree, if this one is in a schedule.
+    pub(super) node: bindings::rb_node,
     len: usize,
-    header: H,
+    pub(super) header: H,
 }
 
 impl<H> Head<H> {
@@ -81,6 +84,7 @@ impl<H> Parcel<H> {
         unsafe {
             head.write(Head {
                 next: None,
+                node: pin_init::zeroed(),
                 len,
                 header,
             })
@@ -121,7 +125,7 @@ impl<H> Parcel<H> {
     }
 
     /// Gives up ownership of the allocation.
-    fn into_raw(self) -> NonNull<Head<H>> {
+    pub(super) fn into_raw(self) -> NonNull<Head<H>> {
         let head = self.head;
         mem::forget(self);
         head
@@ -178,8 +182,8 @@ impl<H> Drop for Allocation<H> {
 /// The parcels from `first` along `next` are owned by the chain, and there are finitely many.
 /// `last` is the last of them; it is `None` exactly if `first` is.
 pub(crate) struct Chain<H> {
-    first: Option<NonNull<Head<H>>>,
-    last: Option<NonNull<Head<H>>>,
+    pub(super) first: Option<NonNull<Head<H>>>,
+    pub(super) last: Option<NonNull<Head<H>>>,
     _owns: PhantomData<H>,
 }
 
@@ -209,6 +213,21 @@ impl<H> Chain<H> {
         }
         // INVARIANT: `head` is behind what was the last one, and nothing is behind it.
         self.last = Some(head);
+    }
+
+    /// Appends all parcels of `other`, and leaves it without any.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        let Some(first) = other.first.take() else {
+            return;
+        };
+        match self.last {
+            // SAFETY: By the type invariant the last parcel is valid and ours.
+            Some(mut last) => unsafe { last.as_mut() }.next = Some(first),
+            None => self.first = Some(first),
+        }
+        // INVARIANT: What is behind our last one now ends with the last one of `other`, which
+        // owns none of them any more.
+        self.last = other.last.take();
     }
 
     /// Takes the first parcel out.
@@ -266,6 +285,11 @@ impl<H> Chain<H> {
         // SAFETY: By the type invariant, this is a valid parcel of ours, and stays so for as long
         // as the chain is borrowed. By `Parcel`'s invariant `len` initialized bytes follow it.
         Some(unsafe { slice::from_raw_parts(Head::payload(first), first.as_ref().len) })
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 }
 

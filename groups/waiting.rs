@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who waits for a group's messages, or for room: receivers and pollers.
+//!
+//! Two queues, for a wake-up that is meant for a receiver must not be spent on a poller, who may
+//! not read.
+
+use crate::abi::wait::{
+    new_wait_queue,
+    Events,
+    News,
+    WaitQueue, //
+};
+use kernel::prelude::*;
+
+/// The receivers and pollers of a group.
+#[pin_data]
+pub(crate) struct Waiting {
+    /// Threads in a read that wait for a message. Each waits for its turn.
+    #[pin]
+    pub(crate) receivers: WaitQueue,
+    /// Pollers, who wait for any change.
+    #[pin]
+    pub(crate) pollers: WaitQueue,
+}
+
+impl Waiting {
+    /// Makes queues on which nobody waits.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            receivers <- new_wait_queue!("Waiting::receivers"),
+            pollers <- new_wait_queue!("Waiting::pollers"),
+        })
+    }
+
+    /// Says that `count` messages have become available: wakes as many receivers, and the
+    /// pollers.
+    ///
+    /// To be called after they are where receivers look, without a spinlock held. Cost: a
+    /// barrier and two loads if nobody waits. Any context but NMI.
+    pub(crate) fn announce_messages(&self, count: usize) {
+        let news = News::tell();
+        self.receivers.wake(news, count);
+        self.pollers.wake_pollers(news, Events::READABLE, count);
+    }
+
+    /// Says that there is more room than there was, or may be.
+    ///
+    /// Cost: a barrier and a load if nobody waits. Any context but NMI.
+    pub(crate) fn announce_room(&self) {
+        self.pollers.wake_pollers(News::tell(), Events::WRITABLE, 1);
+    }
+}
