@@ -49,13 +49,11 @@ pub(crate) type Message = Parcel<Header>;
 /// sleeps, for memory and for the caller's buffers to be paged in. [`ENOMEM`]; [`EFAULT`];
 /// [`EBADMSG`]: it is one NUL byte, the empty string, which is no message.
 pub(crate) fn copy_in(from: &mut IovIterSource<'_>) -> Result<Message> {
-    // A failure is the caller's to see, not the log's.
-    let flags = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
     let header = Header {
         stamp: 0,
         due: Instant::ZERO,
     };
-    let message = Parcel::copy_from(header, from, flags)?;
+    let message = Parcel::copy_from(header, from)?;
     if message.payload() == [0] {
         return Err(EBADMSG);
     }

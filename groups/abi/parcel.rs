@@ -12,20 +12,24 @@ use core::{
         self,
         MaybeUninit, //
     },
-    ptr::NonNull,
+    ptr::{
+        self,
+        NonNull, //
+    },
     slice, //
 };
 use kernel::{
-    alloc::{
-        allocator::KVmalloc,
-        Allocator,
-        Flags,
-        NumaNode, //
-    },
     bindings,
     iov::IovIterSource,
     prelude::*, //
 };
+
+/// How parcels are allocated: charged to the memory cgroup of the caller; and where there is no
+/// memory, for the caller to see, rather than for the log to tell or for some process to be killed.
+///
+/// `__GFP_RETRY_MAYFAIL` is why the kernel crate's allocators are not used: it cannot be had there.
+const FLAGS: bindings::gfp_t =
+    bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
 
 /// What a parcel's allocation begins with. `len` bytes of payload follow it without a gap.
 #[repr(C)]
@@ -59,8 +63,8 @@ impl<H> Head<H> {
 ///
 /// # Invariants
 ///
-/// `head` was allocated by [`KVmalloc`] with the layout for its `len`, is owned by this value, and
-/// its payload is initialized. `head.next` is `None`.
+/// `head` was allocated with the layout for its `len`, is owned by this value, and its payload is
+/// initialized. `head.next` is `None`.
 pub(crate) struct Parcel<H> {
     head: NonNull<Head<H>>,
     _owns: PhantomData<H>,
@@ -74,12 +78,23 @@ unsafe impl<H: Sync> Sync for Parcel<H> {}
 impl<H> Parcel<H> {
     /// Allocates a parcel whose payload is all that `from` has.
     ///
-    /// Process context; sleeps for memory and for user memory. [`ENOMEM`]: there is no memory;
-    /// [`EFAULT`]: not all of `from` can be read.
-    pub(crate) fn copy_from(header: H, from: &mut IovIterSource<'_>, flags: Flags) -> Result<Self> {
+    /// The memory is charged to the caller's memory cgroup. Process context; sleeps for memory and
+    /// for user memory. [`ENOMEM`]: there is no memory; [`EFAULT`]: not all of `from` can be read.
+    pub(crate) fn copy_from(header: H, from: &mut IovIterSource<'_>) -> Result<Self> {
         let len = from.len();
         let layout = Head::<H>::layout(len).ok_or(ENOMEM)?;
-        let head: NonNull<Head<H>> = KVmalloc::alloc(layout, flags, NumaNode::NO_NODE)?.cast();
+        // SAFETY: There is no old allocation, and the size is not 0. Memory so allocated is aligned
+        // as asked for.
+        let head = unsafe {
+            bindings::kvrealloc_node_align(
+                ptr::null(),
+                layout.size(),
+                layout.align(),
+                FLAGS,
+                bindings::NUMA_NO_NODE,
+            )
+        };
+        let head: NonNull<Head<H>> = NonNull::new(head.cast()).ok_or(ENOMEM)?;
         // SAFETY: The allocation is large enough for a head, and aligned for one.
         unsafe {
             head.write(Head {
@@ -155,20 +170,15 @@ impl<H> Drop for Parcel<H> {
 ///
 /// # Invariants
 ///
-/// The head is initialized, was allocated with the layout for its `len`, and is owned.
+/// The head is initialized, was allocated by `kvrealloc`, and is owned.
 struct Allocation<H>(NonNull<Head<H>>);
 
 impl<H> Drop for Allocation<H> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant the head is initialized.
-        let len = unsafe { self.0.as_ref() }.len;
-        // SAFETY: As above; it is not used after this.
+        // SAFETY: By the type invariant the head is initialized; it is not used after this.
         unsafe { self.0.drop_in_place() };
-        if let Some(layout) = Head::<H>::layout(len) {
-            // SAFETY: By the type invariant it was allocated by this allocator with this layout,
-            // and is not used after this.
-            unsafe { KVmalloc::free(self.0.cast(), layout) };
-        }
+        // SAFETY: By the type invariant it was allocated by `kvrealloc`, and is not used after this.
+        unsafe { bindings::kvfree(self.0.as_ptr().cast()) };
     }
 }
 
