@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when a program's memory is not there: on the way in, on the way out, for good or
+//! for a while.
+
+use crate::group::{DEFAULT_STORAGE, Group, fresh_id, group0};
+use crate::harness::Test;
+use crate::process::{spawn, wait_until};
+use crate::sys::{self, BAD_ADDRESSES, Cliff, INSTALL_GROUP, PAGE, RawGroup, map, shared};
+use crate::test;
+use nix::errno::Errno::{self, *};
+use nix::sys::mman::{MapFlags, ProtFlags};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::Ordering::SeqCst;
+
+pub const TESTS: &[Test] = &[
+    test!(write_from_nowhere_is_EFAULT),
+    test!(a_fault_anywhere_in_a_written_buffer_stores_nothing),
+    test!(a_fault_deep_in_a_large_written_buffer_stores_nothing),
+    test!(read_into_nowhere_is_EFAULT_and_keeps_the_message),
+    test!(a_fault_anywhere_in_a_read_buffer_keeps_the_whole_message),
+    test!(a_fault_deep_in_a_large_read_buffer_keeps_the_whole_message),
+    test!(a_message_that_fits_in_front_of_the_fault_is_read),
+    test!(a_message_put_back_is_first_and_still_takes_its_room),
+    test!(messages_put_back_by_many_readers_keep_their_order),
+    test!(a_write_that_waits_for_its_memory_stops_nobody_else),
+    test!(a_read_that_waits_for_its_memory_stops_nobody_else),
+    test!(an_install_that_waits_for_its_memory_stops_nobody_else),
+    test!(a_writer_killed_while_it_waits_gives_its_room_back),
+    test!(a_reader_killed_while_it_waits_leaves_its_message_first),
+];
+
+fn write_from_nowhere_is_EFAULT() {
+    let device = Group::new().open();
+    for address in BAD_ADDRESSES {
+        for n in [1, 2, 99, 100] {
+            let result = sys::write_at(&device, address as *const u8, n);
+            assert_eq!(result, Err(EFAULT), "{n} bytes at {address:#x}");
+        }
+    }
+    device.assert_empty();
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn a_fault_anywhere_in_a_written_buffer_stores_nothing() {
+    let device = Group::new().open();
+    let mut cliff = Cliff::new(100, ProtFlags::PROT_NONE);
+    cliff.bytes(100).fill(b'm');
+    for mapped in 0..100 {
+        let result = sys::write_at(&device, cliff.before(mapped), 100);
+        assert_eq!(result, Err(EFAULT), "{mapped} bytes mapped");
+        device.assert_empty();
+    }
+    assert_eq!(sys::write_at(&device, cliff.before(100), 100), Ok(100));
+    assert_eq!(device.receive(), [b'm'; 100]);
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn a_fault_deep_in_a_large_written_buffer_stores_nothing() {
+    const SIZE: usize = 1 << 20;
+    let device = Group::with_limits(SIZE, SIZE).open();
+    let cliff = Cliff::new(SIZE, ProtFlags::PROT_NONE);
+    for mapped in [
+        1,
+        PAGE - 1,
+        PAGE,
+        PAGE + 1,
+        SIZE / 2 + 7,
+        SIZE - PAGE,
+        SIZE - 1,
+    ] {
+        let result = sys::write_at(&device, cliff.before(mapped), SIZE);
+        assert_eq!(result, Err(EFAULT), "{mapped} bytes mapped");
+        device.assert_empty();
+    }
+    // All of the room is there: the message fills it.
+    assert_eq!(sys::write_at(&device, cliff.before(SIZE), SIZE), Ok(SIZE));
+    assert_eq!(device.write(b"m"), Err(ENOSPC));
+}
+
+fn read_into_nowhere_is_EFAULT_and_keeps_the_message() {
+    let device = Group::new().open();
+    device.send("message");
+    for address in BAD_ADDRESSES {
+        for n in [1, 7, 100] {
+            // SAFETY: Nothing is mapped there.
+            let result = unsafe { sys::read_at(&device, address as *mut u8, n) };
+            assert_eq!(result, Err(EFAULT), "{n} bytes at {address:#x}");
+        }
+    }
+    assert_eq!(device.receive(), b"message");
+    device.assert_empty();
+}
+
+fn a_fault_anywhere_in_a_read_buffer_keeps_the_whole_message() {
+    let device = Group::new().open();
+    let message: Vec<u8> = (100..200).collect();
+    device.send(&message);
+    device.send("second");
+    for protection in [ProtFlags::PROT_NONE, ProtFlags::PROT_READ] {
+        let cliff = Cliff::new(100, protection);
+        for writable in 0..100 {
+            // SAFETY: What can be written there is the cliff's.
+            let result = unsafe { sys::read_at(&device, cliff.before(writable), 100) };
+            assert_eq!(result, Err(EFAULT), "{writable} bytes writable");
+        }
+    }
+    assert_eq!(device.receive(), message);
+    assert_eq!(device.receive(), b"second");
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn a_fault_deep_in_a_large_read_buffer_keeps_the_whole_message() {
+    const SIZE: usize = 1 << 20;
+    let device = Group::with_limits(SIZE, SIZE).open();
+    let message: Vec<u8> = (0..SIZE).map(|i| (i % 253) as u8).collect();
+    device.send(&message);
+    let cliff = Cliff::new(SIZE, ProtFlags::PROT_NONE);
+    for writable in [1, PAGE - 1, PAGE, PAGE + 1, SIZE / 2 + 7, SIZE - 1] {
+        // SAFETY: What can be written there is the cliff's.
+        let result = unsafe { sys::read_at(&device, cliff.before(writable), SIZE) };
+        assert_eq!(result, Err(EFAULT), "{writable} bytes writable");
+    }
+    assert!(device.read(SIZE).unwrap() == message);
+    device.assert_empty();
+}
+
+fn a_message_that_fits_in_front_of_the_fault_is_read() {
+    let device = Group::new().open();
+    let mut cliff = Cliff::new(100, ProtFlags::PROT_NONE);
+    for message in ["fits", "fits as well"] {
+        device.send(message);
+        let n = message.len();
+        // SAFETY: What can be written there is the cliff's.
+        let result = unsafe { sys::read_at(&device, cliff.before(n), 100) };
+        assert_eq!(result, Ok(n));
+        assert_eq!(cliff.bytes(n), message.as_bytes());
+    }
+}
+
+fn a_message_put_back_is_first_and_still_takes_its_room() {
+    let device = Group::new().open();
+    for number in 0..100u8 {
+        device.send([number; 100]);
+    }
+    for number in 0..100u8 {
+        // SAFETY: Nothing is mapped there.
+        let result = unsafe { sys::read_at(&device, 8 as *mut u8, 100) };
+        assert_eq!(result, Err(EFAULT));
+        assert_eq!(device.write(b"m"), Err(ENOSPC));
+        assert_eq!(device.receive(), [number; 100]);
+        device.send([number; 100]);
+    }
+    for number in 0..100u8 {
+        assert_eq!(device.receive(), [number; 100]);
+    }
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+/// Readers that fail take messages out and put them back while nobody takes any for good: the
+/// order in the end is that of the beginning.
+fn messages_put_back_by_many_readers_keep_their_order() {
+    let group = Group::new();
+    let device = group.open();
+    for number in 0..100u8 {
+        device.send([number; 100]);
+    }
+    let children = [(); 4].map(|()| {
+        spawn(|| {
+            let device = group.open();
+            for _ in 0..5000 {
+                // SAFETY: Nothing is mapped there.
+                match unsafe { sys::read_at(&device, 8 as *mut u8, 100) } {
+                    Err(EFAULT) => {}
+                    result => panic!("{result:?}"),
+                }
+            }
+        })
+    });
+    children.map(|child| child.join());
+    for number in 0..100u8 {
+        assert_eq!(device.receive(), [number; 100]);
+    }
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+/// A page whose first use waits until [`fill`](SlowPage::fill) brings it, and behind one that is
+/// like any other.
+struct SlowPage {
+    uffd: OwnedFd,
+    page: *mut u8,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct UffdioApi {
+    api: u64,
+    features: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct UffdioRegister {
+    start: u64,
+    len: u64,
+    mode: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct UffdioCopy {
+    dst: u64,
+    src: u64,
+    len: u64,
+    mode: u64,
+    copy: i64,
+}
+
+const UFFDIO_API: u64 = 0xc018_aa3f;
+const UFFDIO_REGISTER: u64 = 0xc020_aa00;
+const UFFDIO_COPY: u64 = 0xc028_aa03;
+const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
+
+impl SlowPage {
+    fn new() -> Self {
+        // SAFETY: The call takes numbers only.
+        let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
+        Errno::result(fd).expect("userfaultfd");
+        // SAFETY: The descriptor is new, and nobody else's.
+        let uffd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let mut api = UffdioApi {
+            api: 0xaa,
+            ..Default::default()
+        };
+        let pages = map(2 * PAGE, MapFlags::MAP_PRIVATE);
+        // SAFETY: This is the second page of the mapping.
+        let page: *mut u8 = unsafe { pages.byte_add(PAGE) }.as_ptr().cast();
+        let mut register = UffdioRegister {
+            start: page as u64,
+            len: PAGE as u64,
+            mode: UFFDIO_REGISTER_MODE_MISSING,
+            ..Default::default()
+        };
+        // SAFETY: The structs are what these commands take.
+        unsafe {
+            sys::ioctl(&uffd, UFFDIO_API, &raw mut api as usize).expect("UFFDIO_API");
+            sys::ioctl(&uffd, UFFDIO_REGISTER, &raw mut register as usize).expect("register");
+        }
+        Self { uffd, page }
+    }
+
+    fn page(&self) -> *mut u8 {
+        self.page
+    }
+
+    /// The place so many bytes in front of it.
+    fn in_front(&self, n: usize) -> *mut u8 {
+        assert!(n <= PAGE);
+        // SAFETY: It is within the page in front.
+        unsafe { self.page.sub(n) }
+    }
+
+    /// Waits until somebody waits for the page.
+    fn wait_for_a_fault(&self) {
+        let mut event = [0u8; 32];
+        let fd = self.uffd.as_fd().as_raw_fd();
+        // SAFETY: The buffer is ours; an event fits into it.
+        let read = unsafe { libc::read(fd, event.as_mut_ptr().cast(), event.len()) };
+        assert_eq!(read, 32, "userfaultfd");
+    }
+
+    /// Brings the page, full of this byte.
+    fn fill(&self, byte: u8) {
+        let content = vec![byte; PAGE];
+        let mut copy = UffdioCopy {
+            dst: self.page as u64,
+            src: content.as_ptr() as u64,
+            len: PAGE as u64,
+            ..Default::default()
+        };
+        // SAFETY: The struct is what this command takes; the page is ours.
+        unsafe { sys::ioctl(&self.uffd, UFFDIO_COPY, &raw mut copy as usize) }.expect("copy");
+    }
+}
+
+// SAFETY: The page is used through system calls only, which check it.
+unsafe impl Sync for SlowPage {}
+
+fn a_write_that_waits_for_its_memory_stops_nobody_else() {
+    let group = Group::new();
+    let (device, slow) = (group.open(), SlowPage::new());
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| sys::write_at(group.open(), slow.page(), 100));
+        slow.wait_for_a_fault();
+        // Everything goes on, but for the room that the message will take.
+        device.send("first");
+        device.send("second");
+        assert_eq!(device.receive(), b"first");
+        assert_eq!(Group::install(&group.id).0, 0);
+        assert_eq!(group.get("max_message_size"), b"100\n");
+        device.assert_room(DEFAULT_STORAGE - 100 - "second".len());
+        slow.fill(b's');
+        assert_eq!(writer.join().unwrap(), Ok(100));
+    });
+    let is_slow = |message: &Vec<u8>| *message == [b's'; 100];
+    assert_eq!(device.drain().into_iter().filter(is_slow).count(), 1);
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn a_read_that_waits_for_its_memory_stops_nobody_else() {
+    let group = Group::new();
+    let (device, slow) = (group.open(), SlowPage::new());
+    device.send("first");
+    device.send("second");
+    std::thread::scope(|scope| {
+        // SAFETY: The page is not used otherwise.
+        let reader = scope.spawn(|| unsafe { sys::read_at(group.open(), slow.page(), 100) });
+        slow.wait_for_a_fault();
+        device.send("third");
+        assert_eq!(device.receive(), b"second");
+        assert_eq!(device.receive(), b"third");
+        device.assert_empty();
+        slow.fill(b'.');
+        assert_eq!(reader.join().unwrap(), Ok("first".len()));
+    });
+    device.assert_empty();
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn an_install_that_waits_for_its_memory_stops_nobody_else() {
+    // The id is in memory, devname is not.
+    let id = fresh_id();
+    let slow = SlowPage::new();
+    // SAFETY: These bytes are in front of the page, where nothing else is.
+    unsafe { std::ptr::copy(RawGroup::new(&id).id.as_ptr(), slow.in_front(32), 32) };
+    std::thread::scope(|scope| {
+        let installer = scope.spawn(|| {
+            // SAFETY: What is there is not used otherwise.
+            unsafe { sys::ioctl(group0(), INSTALL_GROUP, slow.in_front(32) as usize) }
+        });
+        slow.wait_for_a_fault();
+        let (made, group) = Group::install(&id);
+        // Whoever was first made it; the other finds it.
+        group.open().send("there");
+        Group::new().open().send("others");
+        slow.fill(0);
+        let other = installer.join().unwrap().unwrap();
+        assert_eq!(made + other, 1);
+    });
+}
+
+fn a_writer_killed_while_it_waits_gives_its_room_back() {
+    let group = Group::new();
+    let device = group.open();
+    let child = stuck(|page| sys::write_at(group.open(), page, 100));
+    device.assert_room(DEFAULT_STORAGE - 100);
+    child.kill();
+    device.drain();
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+fn a_reader_killed_while_it_waits_leaves_its_message_first() {
+    let group = Group::new();
+    let device = group.open();
+    device.send("first");
+    device.send("second");
+    // SAFETY: The page is not used otherwise.
+    let child = stuck(|page| unsafe { sys::read_at(group.open(), page, 100) });
+    child.kill();
+    assert_eq!(device.receive(), b"first");
+    assert_eq!(device.receive(), b"second");
+    device.assert_empty();
+    device.assert_room(DEFAULT_STORAGE);
+}
+
+/// A child in the middle of a call that waits for a page, which never comes.
+fn stuck(call: impl Fn(*mut u8) -> sys::Result<usize>) -> crate::process::Child {
+    let waits = &shared(1)[0];
+    let child = spawn(|| {
+        let slow = SlowPage::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                slow.wait_for_a_fault();
+                waits.store(1, SeqCst);
+            });
+            let _ = call(slow.page());
+        });
+    });
+    wait_until("a child waits for its memory", || waits.load(SeqCst) == 1);
+    child
+}
