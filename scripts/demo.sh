@@ -45,6 +45,23 @@ expect() {
 	[[ $said == *"$1"* ]] || wrong "it was to say: $1"
 }
 
+# in_order REGEX...: lines of what the last command said match these, in this order
+in_order() {
+	local regex line=0 found
+	for regex in "$@"; do
+		found=$(sed -n "$((line + 1)),\$ { /$regex/ { =; q } }" <<<"$said")
+		[ -n "$found" ] || wrong "in this order: $*"
+		line=$found
+	done
+}
+
+# not_before MS REGEX: the line that matches this begins with a time that is not less
+not_before() {
+	local time
+	time=$(sed -n "/$2/ { s/^ *\([0-9]*\) ms .*/\1/p; q }" <<<"$said")
+	[ "$time" -ge "$1" ] || wrong "$2 not before $1 ms"
+}
+
 wrong() {
 	printf '\ndemo.sh: the last command did not do what it should: %s\n' "$*" >&2
 	dmesg 2>/dev/null | tail -n 20 >&2 || true
@@ -101,6 +118,28 @@ expect 'ENOSPC (No space left on device)'
 must 'dd if=/dev/synch/group1 of=/dev/null bs=100 status=none; echo "emptied"'
 run "strace -qq -e trace=write -s 4 $sender bs=1 count=1 2>&1 | grep write.1"
 expect 'EBADMSG (Bad message)'
+
+title 'Messages can be delayed. The shorter delay overtakes the longer one, and none comes early.'
+must "cc -w -Iinclude -o $BIN/timeline tests/programs/timeline.c"
+must 'timeline delay /dev/synch/group1'
+in_order 'sent.*: later' 'sent.*: sooner' 'came: sooner' 'came: later' 'nothing comes'
+not_before 500 'came: sooner'
+not_before 1000 'came: later'
+
+title 'As long as they are delayed they can be revoked: then they never come.'
+must 'timeline revoke /dev/synch/group1'
+in_order 'sent.*: third' 'revoked' 'nothing comes'
+! grep -q came <<<"$said" || wrong 'nothing was to come'
+
+title 'Or flushed, by closing any descriptor of the group: then they come now, in the order in which they are due.'
+must 'timeline flush /dev/synch/group1'
+in_order 'flushed' 'came: first' 'came: second' 'came: third' 'nothing comes'
+
+title 'Threads sleep on the barrier of the group until somebody awakes them all.'
+must 'timeline barrier /dev/synch/group1'
+in_order 'goes to sleep' 'ms  awake' 'is awake'
+[ "$(grep -c 'is awake' <<<"$said")" -eq 3 ] || wrong 'three were to be awake'
+expect 'AWAKE_BARRIER returned 0'
 
 title 'Root changes the limits, and nobody else does.'
 run "setpriv --reuid=nobody --clear-groups sh -c 'echo 5 >/sys/class/groups/group1/max_message_size'"

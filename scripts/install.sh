@@ -29,7 +29,7 @@ fail() {
 }
 
 # Somebody listens where udevadm speaks to.
-udev_runs() { grep -q ' /run/udev/control$' /proc/net/unix; }
+udev_runs() { [[ $(</proc/net/unix) == *' /run/udev/control'* ]]; }
 
 # The kernel ignores what it does not know; a slip of the pen should be noticed.
 check_parameters() {
@@ -42,7 +42,7 @@ check_parameters() {
 }
 
 install_rule() {
-	cmp -s "$CLONE/udev/83-groups.rules" "$RULE" && return
+	[ ! -e "$RULE" ] || [ "$(<"$CLONE/udev/83-groups.rules")" != "$(<"$RULE")" ] || return 0
 	mkdir -p "${RULE%/*}"
 	undo+=(remove_rule)
 	cp "$CLONE/udev/83-groups.rules" "$RULE" || fail "cannot write $RULE"

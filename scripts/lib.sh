@@ -8,7 +8,7 @@
 CLONE=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 ME=${0##*/}
 
-groups_cache() { echo "${GROUPS_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/groups}"; }
+groups_cache() { realpath -m -- "${GROUPS_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/groups}"; }
 
 # Progress and errors go to standard error: standard output belongs to the
 # command that a script runs.

@@ -14,14 +14,17 @@ RULE=/run/udev/rules.d/83-groups.rules
 # Lines "PID COMMAND", for each process that has a file of our major number
 # open; by what the file is, since a device can have names outside of /dev.
 holders() {
-	local major pid
-	major=$(awk '$2 == "groups" { printf "%x", $1; exit }' /proc/devices)
+	local major name pid parent words
+	while read -r major name; do [ "$name" != groups ] || break; done </proc/devices
+	major=$(printf '%x' "$major")
 	{ stat -L -c '%t %n' /proc/[0-9]*/fd/* 2>/dev/null || true; } |
 		sed -n "s,^$major /proc/\([0-9]*\)/.*,\1,p" | sort -nu |
 		while read -r pid; do
-			# What this script started has what the script was given.
-			[ "$pid" = $$ ] || [ ! -e "/proc/$pid" ] || [ "$(awk '{ print $4 }' "/proc/$pid/stat")" = $$ ] ||
-				echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+			# What this script started has what this script was given.
+			read -r _ _ _ parent _ 2>/dev/null <"/proc/$pid/stat" || continue
+			case $$ in "$pid" | "$parent") continue ;; esac
+			mapfile -d '' words 2>/dev/null <"/proc/$pid/cmdline" || continue
+			[ -z "${words[*]}" ] || echo "$pid ${words[*]}"
 		done
 }
 

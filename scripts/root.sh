@@ -37,6 +37,7 @@
 # mount, is gone when they end, however they end.
 
 set -euo pipefail
+umask 022
 
 # shellcheck source=scripts/lib.sh
 source "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -130,9 +131,16 @@ host_apt() {
 		-o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15 "$@" >>"$LOG" 2>&1
 }
 
+# An old debootstrap does not know the name of a new suite. All are like sid.
+debootstrap_script() {
+	local folder=/usr/share/debootstrap/scripts
+	if [ -e "$folder/$SUITE" ]; then echo "$folder/$SUITE"; else echo "$folder/sid"; fi
+}
+
 # Without this, a dead network is noticed after minutes only.
 check_network() {
 	local mirror=$MIRROR rc=0
+	[ -n "$mirror" ] || mirror=$(sed -n 's/^default_mirror //p' "$(debootstrap_script)" | head -n1)
 	[ -n "$mirror" ] || mirror=$(sed -n 's/^DEF_MIRROR="\(.*\)"/\1/p' "$(command -v debootstrap)")
 	[ -n "$mirror" ] || return 0
 	timeout 30 wget -q --spider --tries=2 --timeout=10 "$mirror/dists/$SUITE/Release" || rc=$?
@@ -208,13 +216,11 @@ overlay() {
 # ---------------------------------------------------------------- making a base
 
 make_base() {
-	local root=$1 script=/usr/share/debootstrap/scripts/$SUITE
-	# An old debootstrap does not know the name of a new suite. All are like sid.
-	[ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
+	local root=$1
 	step "making a Debian $SUITE root with debootstrap" "30 seconds"
 	mkdir -p "$CACHE/deb"
 	logged debootstrap --variant=minbase --include=ca-certificates --keyring="$KEYRING" \
-		--cache-dir="$CACHE/deb" "$SUITE" "$root" "$MIRROR" "$script"
+		--cache-dir="$CACHE/deb" "$SUITE" "$root" "$MIRROR" "$(debootstrap_script)"
 	copy_host_files "$root"
 	configure_apt "$root"
 	step "installing the compilers and the VM's tools in it" "2 minutes"
@@ -434,6 +440,7 @@ inside_make() {
 		make_base "$tmp/base"
 		BASE=$CACHE/base/$SUITE-$(date +%Y%m%d-%H%M%S)
 		mkdir -p "$CACHE/base"
+		sync -f "$tmp"
 		mv -T "$tmp/base" "$BASE"
 		set_link "$BASE" "$(base_link)"
 	fi
@@ -447,6 +454,7 @@ inside_make() {
 		else
 			make_kernel "$tmp/root/root" "$tmp/kernel"
 			mkdir -p "$CACHE/kernel"
+			sync -f "$tmp"
 			mv -T "$tmp/kernel" "$KERNEL"
 		fi
 		set_link "$KERNEL" "$(kernel_link "$BASE")"

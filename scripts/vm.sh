@@ -19,7 +19,7 @@
 #                    guest's time is one instruction of the guest's, whatever
 #                    else this machine does
 #   --timeout SEC    after which the guest is ended, with status 124; 3600 by
-#                    default, 0 is none
+#                    default, 0 is none, as it is for a shell
 #   --log FILE       where the kernel's log goes, $GROUPS_CACHE/log by default
 #   --allow REGEX    lines of the kernel's log that are no complaint (egrep)
 #   --shell          an interactive shell in place of a command
@@ -35,7 +35,7 @@ source "${BASH_SOURCE[0]%/*}/lib.sh"
 usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 SHARES=() ALLOW=() APPEND=
-LOAD=1 SHELL_WANTED='' KERNEL='' CPUS=2 MEMORY=2G ICOUNT='' TIMEOUT=3600 LOG=
+LOAD=1 SHELL_WANTED='' KERNEL='' CPUS=2 MEMORY=2G ICOUNT='' TIMEOUT='' LOG=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--share) SHARES+=("$(cd -- "$2" && pwd -P)"); shift ;;
@@ -55,31 +55,35 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
+: "${TIMEOUT:=$([ -n "$SHELL_WANTED" ] && echo 0 || echo 3600)}"
 [ $# -gt 0 ] || [ -n "$SHELL_WANTED" ] || { usage >&2; die "no command given"; }
 
 need_root "the VM runs in the build root"
 "$CLONE/scripts/root.sh"
 CACHE=$(groups_cache)
+# What is not under the root has to be shown to it.
+[ -z "$KERNEL" ] || SHARES+=("${KERNEL%/*}")
 [ -n "$KERNEL" ] || KERNEL=$("$CLONE/scripts/root.sh" --print image)
 [ -z "$LOAD" ] || [ -e "$CLONE/groups.ko" ] || die "there is no groups.ko: run make first"
+for share in "$CLONE" "${SHARES[@]}"; do
+	case $share/ in /dev/* | /proc/* | /run/* | /sys/*) die "$share cannot be in a guest, which has a /dev, /proc, /run and /sys of its own" ;; esac
+done
 mkdir -p "$CACHE/log" "$CACHE/vm"
 : "${LOG:=$CACHE/log/vm-$(date +%Y%m%d-%H%M%S)-$$.log}"
 
 # What this script and the guest say to each other.
-for dir in "$CACHE"/vm/*; do
-	pid=${dir##*/}
-	kill -0 "${pid%.*}" 2>/dev/null || rm -rf "$dir"
-done
 WORK=$(mktemp -d "$CACHE/vm/$$.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
+# Of runs that could not clean up, and of long ago.
+find "$CACHE/vm" -mindepth 1 -maxdepth 1 -mtime +1 -exec rm -rf {} +
 find "$CACHE/log" -name '*.log' -mtime +7 -delete
 
 # ------------------------------------------------------------- what the guest runs
 
 {
-	printf 'cd %q\n' "$PWD"
+	printf 'cd %q 2>/dev/null || cd %q\n' "$PWD" "$CLONE"
 	while IFS= read -r -d '' variable; do
 		printf 'export %q=%q\n' "${variable%%=*}" "${variable#*=}"
 	done < <(passed_environment)
@@ -110,21 +114,28 @@ CONSOLE=console
 QEMU=(-nic none -set "chardev.$CONSOLE.path=$WORK/console")
 # virtme-ng names its own init after this one; the first is the one that counts.
 ARGS="init=$CLONE/scripts/vm-init.sh groups_work=$WORK ignore_loglevel printk.devkmsg=on"
-if [ -n "$ICOUNT" ]; then
-	CPUS=1
+if [ -n "$ICOUNT" ] || ! can_kvm; then
 	VNG+=(--disable-kvm)
-	QEMU+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
-elif ! can_kvm; then
-	VNG+=(--disable-kvm)
-	QEMU+=(-accel "tcg,thread=multi")
+	# What virtiofsd writes into the guest's memory, QEMU's translator does not
+	# notice: a page that held one program's code and now holds another's would
+	# run as the old one. Zeroing every page that is allocated prevents that;
+	# Debian's kernels do it by default, others may not.
+	ARGS+=" init_on_alloc=1"
 	# A busy host can keep an emulated processor waiting for long. A real stall
 	# is still found.
 	ARGS+=" rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
+fi
+if [ -n "$ICOUNT" ]; then
+	CPUS=1
+	QEMU+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off")
+elif ! can_kvm; then
+	QEMU+=(-accel "tcg,thread=multi")
 fi
 VNG+=(--cpus "$CPUS" --memory "$MEMORY" --append "$ARGS$APPEND" --qemu-opts="${QEMU[*]}")
 [ -n "$SHELL_WANTED" ] || VNG+=(--exec true)
 [ "$TIMEOUT" = 0 ] || VNG=(timeout --foreground --kill-after=5 "$TIMEOUT" "${VNG[@]}")
 
+ROOT_ARGS=()
 for share in "$WORK" "${SHARES[@]}"; do ROOT_ARGS+=(--share "$share"); done
 
 # --------------------------------------------------------------------- and is run
