@@ -5,16 +5,22 @@
 export FLAVOUR ?= cloud-amd64
 export SUITE ?= trixie
 export KDIR
+# Where `make install` puts the library, groupctl and their manuals; and what
+# to put in front of every path, for packagers.
+export PREFIX ?= /usr/local
+export DESTDIR
 
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test shell check install uninstall update clean help
+.PHONY: all demo test shell check lib install uninstall update clean help
 
 all: ## build groups.ko; KDIR=... names a kernel tree, FLAVOUR=amd64 another of Debian's kernels
 	@scripts/build.sh
 
 demo: ## watch two processes talk through a group, in a VM with Debian's own kernel
 	@scripts/build.sh --root
+	@echo "Building the library and groupctl; the first time this takes about a minute."
+	@scripts/root.sh -- make -s -C lgroups
 	@echo "Booting a VM with that kernel; without KVM this takes about 10 seconds."
 	@scripts/vm.sh --no-load -- scripts/demo.sh
 
@@ -29,18 +35,24 @@ shell: ## a root shell in the VM, with the module loaded
 check: ## format and lints: rustfmt, clippy with the kernel's lints, shellcheck
 	@scripts/root.sh -- scripts/check.sh
 
+lib: ## build the library and groupctl, in lgroups/
+	@scripts/build-lib.sh
+
 install: ## build for the running kernel, and install there; BOOT=1 loads it at every boot
 	@scripts/build.sh --running
+	@scripts/build-lib.sh
 	@DESTDIR=$(DESTDIR) BOOT=$(BOOT) scripts/install-files.sh
+	@$(MAKE) -s -C lgroups install
 
 uninstall: ## the reverse of install
 	@DESTDIR=$(DESTDIR) scripts/install-files.sh --remove
+	@$(MAKE) -s -C lgroups uninstall
 
 update: ## look for a newer kernel and newer tools in Debian's archive
 	@scripts/root.sh --update
 
 clean: ## remove what was built here; the build root stays
-	rm -rf build groups.ko
+	rm -rf build groups.ko tests/target lgroups/target
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

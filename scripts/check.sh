@@ -41,11 +41,9 @@ scripts() { find . \( -name target -o -name build -o -name .git \) -prune -o -ty
 
 check "rustfmt: the module" module_format
 check "clippy: the module, with the kernel's lints" module_lints
-for folder in tests lgroups; do
-	[ -e "$folder/Cargo.toml" ] || continue
-	check "rustfmt: $folder/" workspace_format "$folder"
-	check "clippy: $folder/" workspace_lints "$folder"
-done
+check "rustfmt: tests/" workspace_format tests
+check "clippy: tests/" workspace_lints tests
+check "the library: rustfmt, clippy, documentation, manual pages" make -s -C lgroups check
 check "shellcheck" scripts
 
 [ ${#failed[@]} -eq 0 ] || die "failed: $(printf '[%s] ' "${failed[@]}")"

@@ -15,11 +15,11 @@ cd "$CLONE"
 [ "$(id -u)" -eq 0 ] || { echo "demo.sh: it loads a kernel module, so only root may run it" >&2; exit 1; }
 [ ! -e /sys/module/groups ] || { echo "demo.sh: the module is loaded already; scripts/remove.sh first" >&2; exit 1; }
 
-# The only thing that a shell cannot do itself is an ioctl.
 BIN=$(mktemp -d)
 trap 'rm -rf "$BIN"' EXIT
 chmod 755 "$BIN"
-PATH=$BIN:$PATH
+PATH=$BIN:$CLONE/lgroups/target/release:$PATH
+command -v groupctl >/dev/null || { echo "demo.sh: groupctl is not built: make lib first" >&2; exit 1; }
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
 
@@ -76,17 +76,28 @@ expect '/dev/synch/group0 -> ../group0'
 must 'cat /sys/class/groups/group0/id'
 expect 'groups'
 
-title 'Ask it for a group by id: a system call, so it takes a program. This is all of it.'
-must "sed -n '/^int main/,\$p' tests/programs/install_group.c"
-must "cc -Iinclude -o $BIN/install_group tests/programs/install_group.c"
-must 'install_group kitchen'
+title 'Ask for a group by id: it is made, and has a device. Who asks next is told of the same.'
+must 'groupctl install kitchen'
 expect '/dev/synch/group1 made'
-must 'install_group kitchen'
+must 'groupctl install kitchen'
 expect '/dev/synch/group1 was there'
 must 'udevadm settle && ls -l /dev/synch'
 expect 'group1 -> ../group1'
+must 'groupctl list'
+expect 'kitchen'
 
-title 'A write sends a message, a read takes one. Nobody needs rights for it: two users talk.'
+title 'Programs do it with a system call. This is all of it.'
+must "sed -n '/^int main/,\$p' tests/programs/install_group.c"
+must "cc -Iinclude -o $BIN/install_group tests/programs/install_group.c"
+must 'install_group kitchen'
+expect '/dev/synch/group1 was there'
+
+title 'Two users talk.'
+must "setpriv --reuid=nobody --clear-groups groupctl send kitchen 'is there tea?'"
+must 'setpriv --reuid=daemon --clear-groups groupctl receive kitchen'
+expect 'is there tea?'
+
+title 'A write sends a message, a read takes one: it takes no tool.'
 must "setpriv --reuid=nobody --clear-groups sh -c 'id -un; printf \"is there coffee?\" >/dev/synch/group1'"
 expect 'nobody'
 must "setpriv --reuid=daemon --clear-groups sh -c 'id -un; head -c 100 /dev/synch/group1'"

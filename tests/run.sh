@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the tests: those of the plain logic in the build root, and those of the
-# loaded module in a VM, which is booted once for all of them.
+# Runs the tests: those of the plain logic in the build root, those of the loaded
+# module in a VM, which is booted once for all of them, and those of the library
+# and groupctl in another one.
 #
-#   tests/run.sh           all of them; usually 4 minutes, without KVM
+#   tests/run.sh           all of them; usually 10 minutes, without KVM
 #   tests/run.sh NAME...   those whose names contain one of these; the VM is
 #                          booted only if it has such a test
 #   tests/run.sh --list    their names
@@ -38,6 +39,7 @@ inside_build() {
 	cargo test --quiet --locked --package host --no-run
 	cargo build --quiet --locked --release --package vm --package pair
 	make --silent --directory programs OUT="$TESTS/target/programs"
+	"$CLONE/lgroups/tests/build.sh"
 	kmod=$TESTS/target/kmod/$release
 	mkdir -p "$kmod"
 	make --silent --directory "$kdir" LOCALVERSION= M="$TESTS/kmod" MO="$kmod" modules >"$kmod/log" 2>&1 ||
@@ -50,7 +52,10 @@ inside_list() {
 	cd "$TESTS"
 	cargo test --quiet --locked --package host -- --list |
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/host /'
+	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
+		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
 	"$VM" --list | matching "$@" | sed 's/^/vm /'
+	"$CLONE/lgroups/tests/vm.sh" --list | sed 's/^/lgroups:/' | matching "$@" | sed 's/^/lib /'
 }
 
 matching() {
@@ -62,6 +67,12 @@ matching() {
 inside_host() {
 	cd "$TESTS"
 	exec cargo test --quiet --locked --package host -- --exact "$@"
+}
+
+# Those that need the module are marked as ignored, and run in the VM.
+inside_lib_host() {
+	cd "$CLONE/lgroups"
+	exec cargo test --quiet --locked --workspace --all-features
 }
 
 case ${1:-} in
@@ -81,14 +92,16 @@ say "building the tests (a minute the first time, then a few seconds)"
 in_root build || die "the tests do not build"
 
 if [ "${1:-}" = --list ]; then
-	in_root list | cut -d' ' -f2
+	in_root list | sed 's/^[a-z-]* //'
 	exit
 fi
 
 in_root list "$@" >"$LOGS/wanted"
 mapfile -t host < <(sed -n 's/^host //p' "$LOGS/wanted")
 mapfile -t vm < <(sed -n 's/^vm //p' "$LOGS/wanted")
-[ $((${#host[@]} + ${#vm[@]})) -gt 0 ] || die "there is no test with such a name; tests/run.sh --list prints them all"
+mapfile -t lib_host < <(sed -n 's/^lib-host //p' "$LOGS/wanted")
+mapfile -t lib < <(sed -n 's/^lib lgroups://p' "$LOGS/wanted")
+[ $((${#host[@]} + ${#vm[@]} + ${#lib_host[@]} + ${#lib[@]})) -gt 0 ] || die "there is no test with such a name; tests/run.sh --list prints them all"
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -98,33 +111,35 @@ fails() {
 	failures+=("$1")
 }
 
-# The number in front of a word in cargo's closing line.
-result_of() { sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$LOGS/host" | tail -n 1; }
+# The sum of the numbers in front of a word in cargo's closing lines.
+result_of() { sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
+# run_host WHAT COMMAND...: runs cargo's tests in the build root, and counts.
 run_host() {
-	local rc=0 name
-	say "running ${#host[@]} tests of the plain logic (a few seconds)"
-	in_root host "${host[@]}" >"$LOGS/host" 2>&1 || rc=$?
-	if ! grep -q '^test result: ' "$LOGS/host"; then
-		cat "$LOGS/host"
-		fails "the tests of the plain logic did not run"
+	local what=$1 rc=0 name log=$LOGS/$2 before=$failed
+	shift
+	in_root "$@" >"$log" 2>&1 || rc=$?
+	if ! grep -q '^test result: ' "$log"; then
+		cat "$log"
+		fails "$what did not run"
 		return
 	fi
-	passed=$((passed + $(result_of passed)))
-	skipped=$((skipped + $(result_of ignored)))
+	passed=$((passed + $(result_of passed "$log")))
 	[ "$rc" -ne 0 ] || return 0
-	cat "$LOGS/host"
+	cat "$log"
 	# Their names stand indented below the second "failures:".
-	while read -r name; do fails "$name"; done < <(sed -n '/^failures:$/,$s/^    \([^ ]*\)$/\1/p' "$LOGS/host" | sort -u)
-	[ ${#failures[@]} -gt 0 ] || fails "the tests of the plain logic ended with $rc"
+	while read -r name; do fails "$name"; done < <(sed -n '/^failures:$/,$s/^    \([^ ]*\)$/\1/p' "$log" | sort -u)
+	[ "$failed" -gt "$before" ] || fails "$what ended with $rc"
 }
 
-run_vm() {
-	local rc=0 line name options=()
+# run_guest WHAT LOG ARGUMENTS...: has scripts/vm.sh run what prints TAP, and
+# counts. The plan says how many there have to be.
+run_guest() {
+	local what=$1 log=$LOGS/$2 rc=0 line name options=() plan ran
+	shift 2
 	[ -e "$CLONE/groups.ko" ] || "$CLONE/scripts/build.sh" --root
 	read -ra options <<<"${GROUPS_VM_OPTIONS:-}"
-	say "booting a VM for ${#vm[@]} tests of the module (3 minutes for all of them, without KVM)"
-	"$CLONE/scripts/vm.sh" "${options[@]}" -- "$VM" --exact "${vm[@]}" | tee "$LOGS/vm" || rc=$?
+	"$CLONE/scripts/vm.sh" "${options[@]}" "$@" | tee "$log" || rc=$?
 	while read -r line; do
 		name=${line#*ok * - }
 		case $line in
@@ -132,18 +147,32 @@ run_vm() {
 		'ok '*) passed=$((passed + 1)) ;;
 		'not ok '*) fails "${name%% \#*}" ;;
 		esac
-	done < <(tr -d '\r' <"$LOGS/vm")
-	local ran
-	ran=$(grep -cE '^(not )?ok ' "$LOGS/vm" || true)
-	if [ "$ran" -ne ${#vm[@]} ]; then
-		fails "the VM ended after $ran of ${#vm[@]} tests"
-	elif [ "$rc" -ne 0 ] && ! grep -q '^not ok ' "$LOGS/vm"; then
-		fails "the VM run ended with $rc although its tests passed (the kernel's log?)"
+	done < <(tr -d '\r' <"$log")
+	ran=$(grep -cE '^(not )?ok ' "$log" || true)
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)\r*$/\1/p' "$log")
+	if [ "$ran" -eq 0 ] || [ "$ran" -ne "${plan:-0}" ]; then
+		fails "$what: the VM ended after $ran of ${plan:-an unknown number of} tests"
+	elif [ "$rc" -ne 0 ] && ! grep -q '^not ok ' "$log"; then
+		fails "$what: the VM run ended with $rc although its tests passed (the kernel's log?)"
 	fi
 }
 
-[ ${#host[@]} -eq 0 ] || run_host
-[ ${#vm[@]} -eq 0 ] || run_vm
+if [ ${#host[@]} -gt 0 ]; then
+	say "running ${#host[@]} tests of the plain logic (a few seconds)"
+	run_host "the tests of the plain logic" host "${host[@]}"
+fi
+if [ ${#lib_host[@]} -gt 0 ]; then
+	say "running the library's tests that need no module (a few seconds)"
+	run_host "the library's tests" lib_host
+fi
+if [ ${#vm[@]} -gt 0 ]; then
+	say "booting a VM for ${#vm[@]} tests of the module (5 minutes for all of them, without KVM)"
+	run_guest "the module's tests" vm -- "$VM" --exact "${vm[@]}"
+fi
+if [ ${#lib[@]} -gt 0 ]; then
+	say "booting a VM for ${#lib[@]} suites of the library and groupctl (5 minutes for all of them, without KVM)"
+	run_guest "the library's tests" lib --no-load -- "$CLONE/lgroups/tests/vm.sh" "${lib[@]}"
+fi
 
 if [ ${#vm[@]} -gt 20 ]; then
 	echo "The slowest:"
