@@ -4,7 +4,7 @@
 //!
 //! They need the module, and to be root; `vm.sh` runs them.
 
-use lgroups::{Awoken, Error, Group, Limits};
+use lgroups::{Awoken, Error, Group, Limits, Stage};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Barrier, Mutex, mpsc};
@@ -431,10 +431,39 @@ fn receivers_wait_as_long_as_they_want() {
 #[test]
 #[ignore = "needs the module"]
 fn limits_are_set_both_or_none() {
+    let group = new("both");
+    let before = group.limits().expect("limits");
+    // As this thread sees it, the second file refuses everything.
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            private_mounts();
+            let path = format!("/sys/class/groups/{}/max_storage_size", group.device_name());
+            rustix::mount::mount_bind("/dev/full", path).expect("mount");
+            let limits = Limits {
+                max_message_size: 50,
+                max_storage_size: 500,
+            };
+            let err = group.set_limits(limits).expect_err("it is full");
+            assert!(
+                matches!(
+                    err,
+                    Error::Attribute {
+                        stage: Stage::Write,
+                        ..
+                    }
+                ),
+                "{err:?}"
+            );
+        });
+    });
+    assert_eq!(group.limits().expect("limits"), before);
+}
+
+#[test]
+#[ignore = "needs the module"]
+fn only_root_sets_limits() {
     let group = new("limits");
     let before = group.limits().expect("limits");
-    // More than the kernel's unsigned long holds cannot be said, so the files are taken away: this
-    // thread's root user is none.
     thread::scope(|scope| {
         scope.spawn(|| {
             let nobody = rustix::thread::Uid::from_raw(65534);
@@ -506,8 +535,8 @@ fn a_link_that_comes_late_is_waited_for() {
             private_mounts();
             mount_empty("/dev/synch");
             let id = id("late");
-            let name = Group::install("groups").expect("install");
-            assert_eq!(name.path().parent(), Some("/dev".as_ref()));
+            let first = Group::install("groups").expect("install");
+            assert_eq!(first.path().parent(), Some("/dev".as_ref()));
             // What udev would do.
             let next = lgroups::list().expect("list").len();
             let link = format!("/dev/synch/group{next}");
