@@ -30,7 +30,8 @@ use crate::{
         },
         once::ReadOnce,
         parcel::Chain,
-        schedule::Schedule, //
+        schedule::Schedule,
+        wait::News, //
     },
     message::{
         Header,
@@ -169,11 +170,11 @@ impl Timed<Delayed> {
                 let (revoked, _) = state.schedule.take_all();
                 self.note(&state);
                 drop(state);
-                self.waiting.announce_messages(expired);
+                self.waiting.announce_messages(News::tell(), expired);
                 return revoked;
             }
             drop(state);
-            self.waiting.announce_messages(expired);
+            self.waiting.announce_messages(News::tell(), expired);
         }
     }
 
@@ -212,7 +213,7 @@ impl Expire for Delayed {
                 }
             }
             drop(state);
-            this.waiting.announce_messages(count);
+            this.waiting.announce_messages(News::tell(), count);
             if count < BATCH {
                 return;
             }

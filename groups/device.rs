@@ -5,6 +5,10 @@
 
 use crate::{
     abi::{
+        buffer::{
+            Sink,
+            Source, //
+        },
         file::{
             CallFlags,
             FileOperations, //
@@ -30,10 +34,6 @@ use crate::{
     uapi, //
 };
 use kernel::{
-    iov::{
-        IovIterDest,
-        IovIterSource, //
-    },
     prelude::*,
     sync::{
         atomic::{
@@ -75,11 +75,11 @@ impl FileOperations for OpenFile {
         Ok(file.into())
     }
 
-    fn read(&self, to: &mut IovIterDest<'_>, flags: CallFlags) -> Result<usize> {
+    fn read<S: Sink>(&self, to: &mut S, flags: CallFlags) -> Result<usize> {
         self.group.deliver(to, self.patience(flags))
     }
 
-    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
+    fn write<S: Source>(&self, from: &mut S) -> Result<usize> {
         self.group.publish(from)
     }
 

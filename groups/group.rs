@@ -8,20 +8,33 @@
 //!
 //! 1. `Registry::inner`, a mutex: the groups that there are. Held while a device is made; so the
 //!    driver core's locks are inside of it. Not held while user memory is waited for.
-//! 2. `Group::queue`, a spinlock: the published messages. Taken in process context alone.
+//! 2. `Group::queue`, a spinlock: the published messages, and the room that all messages take up.
+//!    Taken in process context alone.
 //! 3. `Delayed::state`, a spinlock: the delayed messages. Taken with interrupts disabled, for the
 //!    timer takes it too; the timer takes no other lock of ours.
 //! 4. The locks of the wait queues, which are taken to wait and to wake. Spinlocks of ours are
 //!    taken one at a time by a thread that is about to wait, and none is held by one that wakes.
 //!
-//! `Barrier::alarm`, a spinlock, goes with no other lock of ours. Nothing sleeps, allocates, frees
-//! a message, or touches user memory under a spinlock.
+//! `Barrier::alarm`, a spinlock, goes with no other lock of ours. Nothing sleeps, allocates, or
+//! frees under a spinlock. User memory is touched under one of them, `Group::queue`: a small
+//! message is copied to or from it there, with page faults refused. That leaves one lock and no
+//! allocation for a call, where copying outside of it would take a second lock, or an allocation.
 
 use crate::{
     abi::{
+        buffer::{
+            Faults,
+            Sink,
+            Source, //
+        },
         clock::{
             Instant,
             Timed, //
+        },
+        later::{
+            new_later,
+            Later,
+            Work, //
         },
         once::ReadOnce,
         wait::{
@@ -38,27 +51,30 @@ use crate::{
     limits::{
         Account,
         Limits,
-        Refusal,
-        Word, //
+        Refusal, //
     },
     message::{
         self,
         Message, //
     },
-    queue::Queue,
+    queue::{
+        Queue,
+        Stored,
+        SMALL, //
+    },
     waiting::Waiting, //
 };
 use kernel::{
-    iov::{
-        IovIterDest,
-        IovIterSource, //
-    },
     new_spinlock,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
             Relaxed, //
+        },
+        lock::{
+            spinlock::SpinLockBackend,
+            Guard, //
         },
         Arc,
         SpinLock, //
@@ -84,10 +100,8 @@ pub(crate) struct Group {
     id: GroupId,
     /// The delay of messages that are sent from now on, in milliseconds.
     delay_ms: Atomic<u32>,
-    /// The limits, and the room that all messages take up, published, delayed, and on their way.
-    account: Account<Atomic<usize>>,
     #[pin]
-    queue: SpinLock<Queue>,
+    published: Later<Published>,
     #[pin]
     delayed: Timed<Delayed>,
     waiting: Arc<Waiting>,
@@ -105,28 +119,55 @@ impl From<Refusal> for Error {
     }
 }
 
-impl Word for Atomic<usize> {
-    fn new(value: usize) -> Self {
-        Self::new(value)
-    }
+/// How often a read brings the caller's memory in before it gives up on memory that keeps going
+/// away.
+const ATTEMPTS: usize = 16;
 
-    #[inline(always)]
-    fn load(&self) -> usize {
-        self.read_once()
-    }
+/// How long a spare block is kept that nobody needs, at least, in milliseconds; at most twice as
+/// long.
+const SWEEP_MS: u32 = 1000;
 
-    fn store(&self, value: usize) {
-        self.store(value, Relaxed);
-    }
+/// What came of trying to deliver a message.
+enum Attempt {
+    /// So many bytes were delivered.
+    Delivered(usize),
+    /// This message is to be delivered.
+    Taken(Message),
+    /// The caller's memory is not there, of which so many bytes are needed.
+    Faulted(usize),
+    /// There is no message.
+    Empty,
+}
 
-    #[inline(always)]
-    fn replace(&self, old: usize, new: usize) -> Result<(), usize> {
-        self.cmpxchg(old, new, Relaxed).map(|_| ())
-    }
+/// Published messages, and the lock for them.
+#[pin_data]
+pub(crate) struct Published {
+    #[pin]
+    queue: SpinLock<Queue>,
+}
 
-    #[inline(always)]
-    fn subtract(&self, count: usize) {
-        self.fetch_sub(count, Relaxed);
+impl Published {
+    fn new(limits: Limits) -> impl PinInit<Later<Self>> {
+        new_later!(
+            pin_init!(Self {
+                queue <- new_spinlock!(Queue::new(Account::new(limits)), "Group::queue"),
+            }),
+            "Group::published"
+        )
+    }
+}
+
+impl Work for Published {
+    /// Frees memory that is kept for messages, and that nobody needed for a while.
+    fn work(this: &Later<Self>) {
+        let mut queue = this.queue.lock();
+        let swept = queue.sweep();
+        let again = queue.wants_sweeping();
+        drop(queue);
+        drop(swept);
+        if again {
+            this.in_ms(SWEEP_MS);
+        }
     }
 }
 
@@ -140,8 +181,7 @@ impl Group {
             pin_init!(Self {
                 id,
                 delay_ms: Atomic::new(0),
-                account: Account::new(limits),
-                queue <- new_spinlock!(Queue::new(), "Group::queue"),
+                published <- Published::new(limits),
                 delayed <- Delayed::new(waiting.clone()),
                 waiting,
                 barrier <- Barrier::new(),
@@ -160,18 +200,70 @@ impl Group {
         &self.barrier
     }
 
+    /// The published messages.
+    #[inline(always)]
+    fn queue(&self) -> Guard<'_, Queue, SpinLockBackend> {
+        self.published.queue.lock()
+    }
+
+    /// The published messages, with those that have become due.
+    #[inline(always)]
+    fn collected(&self) -> Guard<'_, Queue, SpinLockBackend> {
+        let mut queue = self.queue();
+        self.delayed.collect(&mut queue);
+        queue
+    }
+
     /// Sends one message: all that `from` has; at once, or after the group's delay. Returns its
     /// size, in bytes.
     ///
-    /// Cost: one allocation, one copy, one atomic operation, and [`Group::queue`] once, for a
-    /// constant number of steps, whatever is queued; with a delay, [`Delayed::keep`] instead. A
-    /// wake-up if somebody waits. Process context; sleeps for memory and for user memory, with no lock held,
-    /// and the room for the message reserved.
+    /// Cost of a small one (see [`queue::SMALL`]) that is sent at once: [`Group::queue`] once, for a
+    /// constant number of steps and one copy, whatever is queued; now and then an allocation, for
+    /// many messages. Of any other: one allocation, one copy, and the lock twice; with a delay,
+    /// [`Delayed::keep`] in place of the second time. A wake-up if somebody waits. Process context;
+    /// sleeps for memory and for user memory, with no lock held, and the room for the message
+    /// reserved.
     ///
     /// Errors, in the order in which they are looked for: [`EBADMSG`]: it has no bytes;
     /// [`EMSGSIZE`]: it has more than `max_message_size`; [`ENOSPC`]: it does not fit into
     /// `max_storage_size` now; [`ENOMEM`], [`EFAULT`], [`EBADMSG`] as in [`message::copy_in`].
-    pub(crate) fn publish(&self, from: &mut IovIterSource<'_>) -> Result<usize> {
+    #[inline(always)]
+    pub(crate) fn publish<S: Source>(&self, from: &mut S) -> Result<usize> {
+        let size = from.len();
+        if size <= SMALL && self.delay_ms.read_once() == 0 && self.publish_small(from)? {
+            return Ok(size);
+        }
+        self.publish_large(from)
+    }
+
+    /// Publishes a small message, without an allocation of its own, and says whether it could.
+    #[inline(always)]
+    fn publish_small<S: Source>(&self, from: &mut S) -> Result<bool> {
+        let mut block = None;
+        loop {
+            let mut queue = self.collected();
+            queue.account.check(from.len())?;
+            match queue.publish_small(from, &mut block) {
+                Ok(Stored::Published) => {
+                    let news = News::under(&queue);
+                    drop(queue);
+                    self.waiting.announce_messages(news, 1);
+                    return Ok(true);
+                }
+                Ok(Stored::NoBlock) => {
+                    drop(queue);
+                    block = Some(message::block()?);
+                }
+                // What can be read only later is waited for with no lock held.
+                Ok(Stored::NoPlace) | Err(EFAULT) => return Ok(false),
+                Err(err) => return Err(err),
+            }
+        }
+    }
+
+    /// Publishes a message in an allocation of its own, or keeps it back for the group's delay.
+    #[inline(never)]
+    fn publish_large<S: Source>(&self, from: &mut S) -> Result<usize> {
         let room = Room::reserve(self, from.len())?;
         let message = message::copy_in(from)?;
         Ok(room.fill(message))
@@ -180,67 +272,131 @@ impl Group {
     /// Takes the first message out of the queue and copies to `to` what it has room for; the rest
     /// of it is gone. Returns how many bytes that were; 0: there is no message.
     ///
-    /// Cost: one copy, one freed allocation, one atomic operation, and [`Group::queue`] once, for a
-    /// constant number of steps, whatever is queued. Process context; sleeps for user memory and for a
-    /// message, with no lock held. [`EFAULT`]: the message is first in the queue again;
-    /// [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
-    pub(crate) fn deliver(&self, to: &mut IovIterDest<'_>, patience: Patience) -> Result<usize> {
-        if to.is_empty() {
+    /// Cost, if what is copied is small (see [`queue::SMALL`]): [`Group::queue`] once, for a constant
+    /// number of steps and one copy, whatever is queued; for one of many messages, an allocation is
+    /// freed. Else: one copy, one freed allocation, and the lock twice. Process context; sleeps for
+    /// user memory and for a message, with no lock held. [`EFAULT`]: the message is first in the
+    /// queue again; [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
+    #[inline(always)]
+    pub(crate) fn deliver<S: Sink>(&self, to: &mut S, patience: Patience) -> Result<usize> {
+        if to.len() == 0 {
             return Ok(0);
         }
-        let message = match self.take() {
-            Some(message) => message,
-            None => match self.wait_for_message(patience)? {
-                Some(message) => message,
-                None => return Ok(0),
-            },
+        match self.try_deliver(to) {
+            Attempt::Delivered(size) => Ok(size),
+            attempt => self.deliver_slowly(attempt, to, patience),
+        }
+    }
+
+    /// Delivers the first message, if it is small and user memory is there.
+    #[inline(always)]
+    fn try_deliver<S: Sink>(&self, to: &mut S) -> Attempt {
+        let mut queue = self.collected();
+        let Some(payload) = queue.first() else {
+            return Attempt::Empty;
         };
+        let part = payload.get(..to.len()).unwrap_or(payload);
+        let size = part.len();
+        if size > SMALL {
+            // What is large is never in a block, so it can be taken.
+            return queue.take().map_or(Attempt::Empty, Attempt::Taken);
+        }
+        if to.copy_from(part, Faults::Refused).is_err() {
+            return Attempt::Faulted(size);
+        }
+        let emptied = queue.drop_first();
+        let sweep = queue.wants_sweeping();
+        let news = News::under(&queue);
+        drop(queue);
+        drop(emptied);
+        if sweep {
+            self.published.in_ms(SWEEP_MS);
+        }
+        self.waiting.announce_room(news);
+        Attempt::Delivered(size)
+    }
+
+    /// Goes on with an attempt to deliver a message that needs more than [`Group::queue`].
+    #[inline(never)]
+    fn deliver_slowly<S: Sink>(
+        &self,
+        mut attempt: Attempt,
+        to: &mut S,
+        patience: Patience,
+    ) -> Result<usize> {
+        let mut deadline = None;
+        for _ in 0..ATTEMPTS {
+            if let Attempt::Empty = attempt {
+                attempt = self.wait_to_deliver(to, patience, &mut deadline)?;
+            }
+            match attempt {
+                Attempt::Delivered(size) => return Ok(size),
+                Attempt::Empty => return Ok(0),
+                Attempt::Taken(message) => return self.deliver_large(message, to),
+                Attempt::Faulted(size) => {
+                    // The message is for others meanwhile, of whom one may not have been woken for
+                    // it because this one was.
+                    self.waiting.announce_messages(News::tell(), 1);
+                    to.fault_in(size)?;
+                    attempt = self.try_deliver(to);
+                }
+            }
+        }
+        Err(EFAULT)
+    }
+
+    /// Delivers a message that was taken out of the queue.
+    fn deliver_large<S: Sink>(&self, message: Message, to: &mut S) -> Result<usize> {
         match message::copy_out(&message, to) {
             Ok(size) => {
-                self.account.give_back(message.payload().len());
-                self.waiting.announce_room();
+                let mut queue = self.queue();
+                queue.account.give_back(message.payload().len());
+                let news = News::under(&queue);
+                drop(queue);
+                self.waiting.announce_room(news);
                 Ok(size)
             }
             Err(err) => {
-                self.queue.lock().put_back(message);
-                self.waiting.announce_messages(1);
+                self.queue().put_back(message);
+                self.waiting.announce_messages(News::tell(), 1);
                 Err(err)
             }
         }
     }
 
-    /// Takes the first message out of the queue.
-    fn take(&self) -> Option<Message> {
-        let mut queue = self.queue.lock();
-        self.delayed.collect(&mut queue);
-        queue.take()
-    }
-
-    /// Waits for a message, as long as `patience` says. `None`: there is none.
+    /// Waits for a message, as long as `patience` says, and tries to deliver it. `deadline` is when
+    /// that ends, set when the wait begins for the first time.
     ///
     /// A message is for one receiver, and one receiver is woken for it. One that leaves without a
     /// message, though it may have been woken for one, wakes another one if there is a message: so
     /// none is ever left lying while somebody waits. [`EAGAIN`]: there is none, and the caller does
     /// not want to wait; [`ERESTARTSYS`]: a signal came; no message is taken for somebody who may
     /// be about to die.
-    fn wait_for_message(&self, patience: Patience) -> Result<Option<Message>> {
+    fn wait_to_deliver<S: Sink>(
+        &self,
+        to: &mut S,
+        patience: Patience,
+        deadline: &mut Option<Instant>,
+    ) -> Result<Attempt> {
         let deadline = match patience {
-            Patience::None => return Ok(None),
+            Patience::None => return Ok(Attempt::Empty),
             Patience::Never => return Err(EAGAIN),
-            Patience::Ms(ms) => Some(Instant::now().after_ms(ms)),
+            Patience::Ms(ms) => Some(*deadline.get_or_insert_with(|| Instant::now().after_ms(ms))),
             Patience::Endless => None,
         };
         let receivers = &self.waiting.receivers;
         let waited = receivers.wait(Turn::Exclusive, deadline, |signal| {
             if signal {
-                None
-            } else {
-                self.take()
+                return None;
+            }
+            match self.try_deliver(to) {
+                Attempt::Empty => None,
+                attempt => Some(attempt),
             }
         });
         let result = match waited {
-            Waited::Ready(message) => return Ok(Some(message)),
-            Waited::TimedOut => Ok(None),
+            Waited::Ready(attempt) => return Ok(attempt),
+            Waited::TimedOut => Ok(Attempt::Empty),
             Waited::Interrupted => Err(ERESTARTSYS),
         };
         if self.has_message() {
@@ -251,14 +407,12 @@ impl Group {
 
     /// Whether there is a message to take.
     fn has_message(&self) -> bool {
-        self.delayed.any_due() || !self.queue.lock().is_empty()
+        self.delayed.any_due() || !self.queue().is_empty()
     }
 
     /// The size of the message that [`Group::deliver`] would take, in bytes; 0: there is none.
     pub(crate) fn first_size(&self) -> usize {
-        let mut queue = self.queue.lock();
-        self.delayed.collect(&mut queue);
-        queue.first_size().unwrap_or(0)
+        self.collected().first().map_or(0, <[u8]>::len)
     }
 
     /// Sets the delay of messages that are sent from now on, in milliseconds; 0: none.
@@ -278,8 +432,7 @@ impl Group {
             room = room.saturating_add(message.payload().len());
         }
         if room > 0 {
-            self.account.give_back(room);
-            self.waiting.announce_room();
+            self.change_account(|account| account.give_back(room));
         }
     }
 
@@ -291,8 +444,8 @@ impl Group {
         if !self.delayed.any() {
             return;
         }
-        let count = self.delayed.flush(&mut self.queue.lock());
-        self.waiting.announce_messages(count);
+        let count = self.delayed.flush(&mut self.queue());
+        self.waiting.announce_messages(News::tell(), count);
     }
 
     /// On what pollers wait.
@@ -303,30 +456,36 @@ impl Group {
     /// What pollers wait for, and is there now: a message; no message, or room for one of
     /// `max_message_size`.
     pub(crate) fn events(&self) -> Events {
-        let mut queue = self.queue.lock();
-        self.delayed.collect(&mut queue);
+        let queue = self.collected();
         let is_empty = queue.is_empty();
         Events::NONE
             .and_if(!is_empty, Events::READABLE)
-            .and_if(is_empty || self.account.accepts_largest(), Events::WRITABLE)
+            .and_if(is_empty || queue.account.accepts_largest(), Events::WRITABLE)
     }
 
     /// The limits in force.
     pub(crate) fn limits(&self) -> Limits {
-        self.account.limits()
+        self.queue().account.limits()
     }
 
     /// Sets the largest message that may be sent from now on, in bytes.
     pub(crate) fn set_max_message_size(&self, size: usize) {
-        self.account.set_max_message_size(size);
-        self.waiting.announce_room();
+        self.change_account(|account| account.set_max_message_size(size));
     }
 
     /// Sets how much all messages together may hold, in bytes, for messages that are sent from now
     /// on. What is stored stays.
     pub(crate) fn set_max_storage_size(&self, size: usize) {
-        self.account.set_max_storage_size(size);
-        self.waiting.announce_room();
+        self.change_account(|account| account.set_max_storage_size(size));
+    }
+
+    /// Makes a change that may mean that there is room for another message.
+    fn change_account(&self, change: impl FnOnce(&mut Account)) {
+        let mut queue = self.queue();
+        change(&mut queue.account);
+        let news = News::under(&queue);
+        drop(queue);
+        self.waiting.announce_room(news);
     }
 }
 
@@ -344,7 +503,7 @@ impl<'a> Room<'a> {
         if size > message::MAX_SIZE {
             return Err(EMSGSIZE);
         }
-        group.account.reserve(size)?;
+        group.queue().account.reserve(size)?;
         Ok(Self { group, size })
     }
 
@@ -356,12 +515,12 @@ impl<'a> Room<'a> {
         core::mem::forget(self);
         match group.delay_ms.read_once() {
             0 => {
-                let mut queue = group.queue.lock();
                 // What was due before goes before.
-                group.delayed.collect(&mut queue);
+                let mut queue = group.collected();
                 queue.publish(message);
+                let news = News::under(&queue);
                 drop(queue);
-                group.waiting.announce_messages(1);
+                group.waiting.announce_messages(news, 1);
             }
             ms => group.delayed.keep(message, ms),
         }
@@ -371,6 +530,6 @@ impl<'a> Room<'a> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.group.account.give_back(self.size);
+        self.group.change_account(|account| account.give_back(self.size));
     }
 }

@@ -2,23 +2,8 @@
 
 //! How much a group may hold, and how much it holds.
 //!
-//! Plain policy: no kernel type, no allocation, no lock. An [`Account`] is shared as it is; the
-//! machine's atomic words are brought by the caller, so that it compiles on the host too, where it
-//! is tested.
-
-/// A word that several threads change at the same time. No order with other memory is asked for.
-pub(crate) trait Word {
-    /// Makes one with this value.
-    fn new(value: usize) -> Self;
-    /// The value.
-    fn load(&self) -> usize;
-    /// Sets the value.
-    fn store(&self, value: usize);
-    /// Sets the value to `new` if it is `old`; if it is not, returns what it is.
-    fn replace(&self, old: usize, new: usize) -> Result<(), usize>;
-    /// Takes `count` away from the value.
-    fn subtract(&self, count: usize);
-}
+//! Plain policy: no kernel type, no allocation, no lock, so that it compiles on the host too, where
+//! it is tested.
 
 /// A group's two limits, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,83 +32,71 @@ pub(crate) enum Refusal {
 /// `stored` is the sum of what was [reserved](Account::reserve) and not [given
 /// back](Account::give_back). It exceeds `max_storage_size` only where that limit was lowered
 /// after the bytes had been reserved.
-pub(crate) struct Account<W> {
-    max_message_size: W,
-    max_storage_size: W,
-    stored: W,
+pub(crate) struct Account {
+    limits: Limits,
+    stored: usize,
 }
 
-impl<W: Word> Account<W> {
+impl Account {
     /// An account of an empty group.
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            max_message_size: W::new(limits.max_message_size),
-            max_storage_size: W::new(limits.max_storage_size),
-            stored: W::new(0),
-        }
+    pub(crate) const fn new(limits: Limits) -> Self {
+        Self { limits, stored: 0 }
     }
 
-    /// Takes room for a message of `size` bytes, or says why there is none and changes nothing.
-    ///
-    /// Cost: one atomic operation, again for each other thread that comes in between. No lock.
-    pub(crate) fn reserve(&self, size: usize) -> Result<(), Refusal> {
+    /// How much there would be stored with a message of `size` bytes, or why it is not accepted.
+    #[inline(always)]
+    fn with(&self, size: usize) -> Result<usize, Refusal> {
         if size == 0 {
             return Err(Refusal::Empty);
         }
-        let limits = self.limits();
-        if size > limits.max_message_size {
+        if size > self.limits.max_message_size {
             return Err(Refusal::TooLarge);
         }
-        let mut stored = self.stored.load();
-        loop {
-            let sum = stored.checked_add(size).ok_or(Refusal::NoRoom)?;
-            if sum > limits.max_storage_size {
-                return Err(Refusal::NoRoom);
-            }
-            // INVARIANT: `sum` is within the limit, and what others reserved is in it.
-            match self.stored.replace(stored, sum) {
-                Ok(()) => return Ok(()),
-                Err(now) => stored = now,
-            }
+        match self.stored.checked_add(size) {
+            Some(sum) if sum <= self.limits.max_storage_size => Ok(sum),
+            _ => Err(Refusal::NoRoom),
         }
     }
 
+    /// Whether there is room for a message of `size` bytes; if not, why.
+    #[inline(always)]
+    pub(crate) fn check(&self, size: usize) -> Result<(), Refusal> {
+        self.with(size).map(|_| ())
+    }
+
+    /// Takes room for a message of `size` bytes, or says why there is none and changes nothing.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, size: usize) -> Result<(), Refusal> {
+        self.stored = self.with(size)?;
+        Ok(())
+    }
+
     /// Gives back room that was reserved: the message was delivered, revoked, or never came to be.
-    ///
-    /// Cost: one atomic operation. No lock.
-    pub(crate) fn give_back(&self, size: usize) {
+    #[inline(always)]
+    pub(crate) fn give_back(&mut self, size: usize) {
         // INVARIANT: The caller reserved `size`, so this does not go below 0.
-        self.stored.subtract(size);
+        self.stored = self.stored.saturating_sub(size);
     }
 
     /// Whether a message of `max_message_size` would be accepted.
     pub(crate) fn accepts_largest(&self) -> bool {
-        let limits = self.limits();
-        limits.max_message_size > 0
-            && self
-                .stored
-                .load()
-                .checked_add(limits.max_message_size)
-                .is_some_and(|sum| sum <= limits.max_storage_size)
+        self.check(self.limits.max_message_size).is_ok()
     }
 
     /// The limits in force.
     pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            max_message_size: self.max_message_size.load(),
-            max_storage_size: self.max_storage_size.load(),
-        }
+        self.limits
     }
 
     /// Sets `max_message_size` for messages that come from now on. What is stored stays.
-    pub(crate) fn set_max_message_size(&self, size: usize) {
-        self.max_message_size.store(size);
+    pub(crate) fn set_max_message_size(&mut self, size: usize) {
+        self.limits.max_message_size = size;
     }
 
     /// Sets `max_storage_size` for messages that come from now on. What is stored stays; if that
     /// is more, new messages are refused until there is room.
-    pub(crate) fn set_max_storage_size(&self, size: usize) {
-        self.max_storage_size.store(size);
+    pub(crate) fn set_max_storage_size(&mut self, size: usize) {
+        self.limits.max_storage_size = size;
     }
 }
 

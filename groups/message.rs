@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One message: header and payload in one allocation.
+//! Messages, and the memory that they are in.
 
 use crate::abi::{
+    buffer::{
+        Faults,
+        Sink,
+        Source, //
+    },
     clock::Instant,
     parcel::Parcel,
     schedule::Due, //
 };
 use kernel::{
-    iov::{
-        IovIterDest,
-        IovIterSource, //
-    },
     page::PAGE_MASK,
     prelude::*, //
 };
@@ -23,7 +24,10 @@ use kernel::{
 /// been cut, and a message must not be torn, so this is one byte less.
 pub(crate) const MAX_SIZE: usize = (i32::MAX as usize & PAGE_MASK) - 1;
 
-/// What is known of a message, beside its payload.
+/// How many bytes of memory a [`block`] takes up.
+const BLOCK_SIZE: usize = 4096;
+
+/// What is known of a message that has an allocation to itself, beside its payload.
 pub(crate) struct Header {
     /// When the message was first taken out of the queue, counted in messages; 0: never. So that
     /// it finds its place again when it has to be put back.
@@ -32,44 +36,62 @@ pub(crate) struct Header {
     pub(super) due: Instant,
 }
 
+impl Header {
+    const NEW: Self = Self {
+        stamp: 0,
+        due: Instant::ZERO,
+    };
+}
+
 impl Due for Header {
     fn due(&self) -> Instant {
         self.due
     }
 }
 
-/// A message, owned by whoever has it.
+/// A message in an allocation of its own, owned by whoever has it.
 ///
 /// Dropping it frees its memory, for which process context is needed.
 pub(crate) type Message = Parcel<Header>;
+
+/// Memory for several small messages, owned by whoever has it.
+pub(crate) type Block = Parcel<Header>;
+
+/// Makes a block without messages.
+///
+/// Cost: one allocation, charged to the caller's memory cgroup. Process context; sleeps.
+/// [`ENOMEM`].
+pub(crate) fn block() -> Result<Block> {
+    Parcel::open(Header::NEW, Block::room_within(BLOCK_SIZE))
+}
 
 /// Makes a message of all that `from` has.
 ///
 /// Cost: one allocation, charged to the caller's memory cgroup, and one copy. Process context;
 /// sleeps, for memory and for the caller's buffers to be paged in. [`ENOMEM`]; [`EFAULT`];
-/// [`EBADMSG`]: it is one NUL byte, the empty string, which is no message.
-pub(crate) fn copy_in(from: &mut IovIterSource<'_>) -> Result<Message> {
-    let header = Header {
-        stamp: 0,
-        due: Instant::ZERO,
-    };
-    let message = Parcel::copy_from(header, from)?;
-    if message.payload() == [0] {
-        return Err(EBADMSG);
+/// [`EBADMSG`] as in [`check`].
+pub(crate) fn copy_in<S: Source>(from: &mut S) -> Result<Message> {
+    Parcel::sealed(Header::NEW, from, check)
+}
+
+/// Whether a payload makes a message. [`EBADMSG`]: it is one NUL byte, the empty string, which is
+/// none.
+#[inline(always)]
+pub(crate) fn check(payload: &[u8]) -> Result {
+    if payload == [0] {
+        Err(EBADMSG)
+    } else {
+        Ok(())
     }
-    Ok(message)
 }
 
 /// Copies as much of a message as `to` has room for, and returns how much that is, in bytes.
 ///
 /// Cost: one copy. Process context; sleeps for the caller's buffers to be paged in. [`EFAULT`]:
 /// a part may have been copied.
-pub(crate) fn copy_out(message: &Message, to: &mut IovIterDest<'_>) -> Result<usize> {
+pub(crate) fn copy_out<S: Sink>(message: &Message, to: &mut S) -> Result<usize> {
     let payload = message.payload();
     let part = payload.get(..to.len()).unwrap_or(payload);
-    if to.copy_to_iter(part) == part.len() {
-        Ok(part.len())
-    } else {
-        Err(EFAULT)
-    }
+    to.copy_from(part, Faults::Handled)?;
+    Ok(part.len())
 }

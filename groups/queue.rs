@@ -1,32 +1,116 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Published messages in order.
+//! Published messages in order, and the room that all messages take up.
 //!
-//! How messages are stored is this file's private matter. Nothing here locks: a [`Queue`] belongs
-//! inside its group's lock, so nothing here may sleep, allocate, or touch user memory.
+//! How messages are stored is this file's private matter: small ones many to a [`Block`], one
+//! behind the other; large ones, and those that were delayed, each in an allocation of its own. A
+//! block that has been emptied is kept for the next messages; so as long as as many are taken as
+//! are sent, small messages cost no allocation, however many are queued.
+//!
+//! Nothing here locks: a [`Queue`] belongs inside its group's lock, so nothing here may sleep,
+//! allocate, free, or wait for user memory.
 
 use crate::{
-    abi::parcel::Chain,
+    abi::{
+        buffer::{
+            Faults,
+            Source, //
+        },
+        parcel::Chain, //
+    },
+    limits::Account,
     message::{
+        self,
+        Block,
         Header,
         Message, //
     },
 };
+use core::mem;
+use kernel::prelude::*;
+
+/// The largest message, in bytes, that is stored with others, and the most that is copied from or
+/// to user memory under the lock.
+///
+/// One page can be copied in less time than it takes to let go of a contended lock and get it back;
+/// this is a quarter of one, so that a block has room for several.
+pub(crate) const SMALL: usize = 1024;
 
 /// A group's published messages, first in, first out.
 pub(crate) struct Queue {
+    pub(super) account: Account,
     published: Chain<Header>,
+    /// A block without messages, kept for the next ones.
+    spare: Option<Block>,
+    /// Whether the spare block was needed since [`Queue::sweep`] last looked.
+    needed: bool,
+    /// Whether the queue is going to be swept.
+    sweeping: bool,
     /// The stamp of the next message that is taken out for the first time.
     next_stamp: u64,
 }
 
+/// What became of a small message.
+pub(crate) enum Stored {
+    /// It is published.
+    Published,
+    /// There has to be another block first.
+    NoBlock,
+    /// It has to have an allocation of its own.
+    NoPlace,
+}
+
 impl Queue {
     /// A queue without messages.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(account: Account) -> Self {
         Self {
+            account,
             published: Chain::new(),
+            spare: None,
+            needed: false,
+            sweeping: false,
             next_stamp: 1,
         }
+    }
+
+    /// Appends a message of all that `from` has, which is at most [`SMALL`] bytes. `block` is used
+    /// if another block is needed.
+    ///
+    /// Constant cost, and one copy. [`EFAULT`]: not all of `from` can be read right now;
+    /// [`EBADMSG`] as in [`message::check`]. The room for it is not taken.
+    #[inline(always)]
+    pub(crate) fn publish_small<S: Source>(
+        &mut self,
+        from: &mut S,
+        block: &mut Option<Block>,
+    ) -> Result<Stored> {
+        if self
+            .published
+            .append_payload(from, Faults::Refused, message::check)?
+        {
+            return Ok(Stored::Published);
+        }
+        // After a message that has an allocation of its own, a block would be left unfilled; and
+        // there can be as many such messages as somebody likes to delay.
+        if !self.published.is_empty() && !self.published.ends_open() {
+            return Ok(Stored::NoPlace);
+        }
+        let slot = if self.spare.is_some() {
+            &mut self.spare
+        } else {
+            block
+        };
+        let Some(next) = slot else {
+            return Ok(Stored::NoBlock);
+        };
+        if !next.append(from, Faults::Refused, message::check)? {
+            return Ok(Stored::NoPlace);
+        }
+        self.needed = true;
+        if let Some(next) = slot.take() {
+            self.published.push_back(next);
+        }
+        Ok(Stored::Published)
     }
 
     /// Appends a message. Constant cost.
@@ -39,8 +123,34 @@ impl Queue {
         self.published.append(messages);
     }
 
-    /// Takes the first message out. Constant cost.
+    /// The first message's payload.
+    #[inline(always)]
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        self.published.first_payload()
+    }
+
+    /// Drops the first message, whose room is free again. Constant cost.
+    ///
+    /// What this returns is to be dropped when the lock has been let go.
+    #[inline(always)]
+    pub(crate) fn drop_first(&mut self) -> Option<Block> {
+        let size = self.first()?.len();
+        self.account.give_back(size);
+        let parcel = self.published.drop_first_payload()?;
+        if self.spare.is_none() && parcel.is_open() {
+            self.spare = Some(parcel);
+            None
+        } else {
+            Some(parcel)
+        }
+    }
+
+    /// Takes the first message out, if it has an allocation of its own. Its room stays taken.
+    /// Constant cost.
     pub(crate) fn take(&mut self) -> Option<Message> {
+        if self.published.begins_open() {
+            return None;
+        }
         let mut message = self.published.pop_front()?;
         let header = message.header_mut();
         if header.stamp == 0 {
@@ -66,8 +176,25 @@ impl Queue {
         self.published.is_empty()
     }
 
-    /// The size of the first message, in bytes.
-    pub(crate) fn first_size(&self) -> Option<usize> {
-        self.published.first_payload().map(<[u8]>::len)
+    /// Whether somebody should see to it that the queue is [swept](Self::sweep), from time to time
+    /// until there is nothing left to sweep. Says so once.
+    #[inline(always)]
+    pub(crate) fn wants_sweeping(&mut self) -> bool {
+        let wants = self.spare.is_some() && !self.sweeping;
+        if wants {
+            self.sweeping = true;
+        }
+        wants
+    }
+
+    /// Takes the spare block out, if it was not needed since this was last called. What this
+    /// returns is to be dropped when the lock has been let go.
+    pub(crate) fn sweep(&mut self) -> Option<Block> {
+        self.sweeping = false;
+        if mem::take(&mut self.needed) {
+            None
+        } else {
+            self.spare.take()
+        }
     }
 }

@@ -36,18 +36,19 @@ impl Waiting {
     /// Says that `count` messages have become available: wakes as many receivers, and the
     /// pollers.
     ///
-    /// To be called after they are where receivers look, without a spinlock held. Cost: a
-    /// barrier and two loads if nobody waits. Any context but NMI.
-    pub(crate) fn announce_messages(&self, count: usize) {
-        let news = News::tell();
+    /// To be called after they are where receivers look, without a spinlock held. Cost: two loads
+    /// if nobody waits. Any context but NMI.
+    #[inline(always)]
+    pub(crate) fn announce_messages(&self, news: News, count: usize) {
         self.receivers.wake(news, count);
         self.pollers.wake_pollers(news, Events::READABLE, count);
     }
 
     /// Says that there is more room than there was, or may be.
     ///
-    /// Cost: a barrier and a load if nobody waits. Any context but NMI.
-    pub(crate) fn announce_room(&self) {
-        self.pollers.wake_pollers(News::tell(), Events::WRITABLE, 1);
+    /// Cost: a load if nobody waits. Any context but NMI.
+    #[inline(always)]
+    pub(crate) fn announce_room(&self, news: News) {
+        self.pollers.wake_pollers(news, Events::WRITABLE, 1);
     }
 }

@@ -7,6 +7,11 @@
 //! Reference: <https://docs.kernel.org/filesystems/vfs.html#struct-file-operations>
 
 use super::{
+    buffer::{
+        Sink,
+        Source,
+        UserBuffer, //
+    },
     chrdev::CharDevice,
     constants,
     wait::{
@@ -50,11 +55,11 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
 
     /// Reads into `to` (`read`, `readv`, io_uring): all of its buffers at once. Returns how many
     /// bytes were put there.
-    fn read(&self, to: &mut IovIterDest<'_>, flags: CallFlags) -> Result<usize>;
+    fn read<S: Sink>(&self, to: &mut S, flags: CallFlags) -> Result<usize>;
 
     /// Writes what `from` has (`write`, `writev`, io_uring): all of its buffers at once. Returns
     /// how many bytes were taken.
-    fn write(&self, from: &mut IovIterSource<'_>) -> Result<usize>;
+    fn write<S: Source>(&self, from: &mut S) -> Result<usize>;
 
     /// Carries out a command on the file.
     ///
@@ -79,6 +84,9 @@ impl<T: FileOperations> Vtable<T> {
         owner: <T::OwnerModule as kernel::ModuleMetadata>::THIS_MODULE.as_ptr(),
         open: Some(Self::open),
         release: Some(Self::release),
+        // One buffer takes the short way, without an iterator; all others take the long one.
+        read: Some(Self::read),
+        write: Some(Self::write),
         read_iter: Some(Self::read_iter),
         write_iter: Some(Self::write_iter),
         unlocked_ioctl: Some(Self::ioctl),
@@ -140,6 +148,61 @@ impl<T: FileOperations> Vtable<T> {
         0
     }
 
+    /// Whether a file is open with `O_NONBLOCK`.
+    ///
+    /// # Safety
+    ///
+    /// `file` must be a valid file.
+    unsafe fn nonblock(file: *const bindings::file) -> bool {
+        // SAFETY: By the safety requirements. `fcntl` may change the flags at any time; a call goes
+        // by what it sees.
+        let flags = unsafe { (&raw const (*file).f_flags).read_volatile() };
+        flags & bindings::O_NONBLOCK != 0
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be an open file of a `CharDevice<T>`.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        len: usize,
+        _position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let private = unsafe { Self::private(file) };
+        let flags = CallFlags {
+            // SAFETY: By the safety requirements.
+            nonblock: unsafe { Self::nonblock(file) },
+            nowait: false,
+        };
+        let to = &mut UserBuffer::new(UserPtr::from_ptr(buffer.cast()), len);
+        match private.read(to, flags) {
+            // The count is within `len`, which is `MAX_RW_COUNT` at most.
+            Ok(count) => count as isize,
+            Err(err) => err.to_errno() as isize,
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `file` must be an open file of a `CharDevice<T>`.
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buffer: *const c_char,
+        len: usize,
+        _position: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: By the safety requirements.
+        let private = unsafe { Self::private(file) };
+        let from = &mut UserBuffer::new(UserPtr::from_ptr(buffer.cast_mut().cast()), len);
+        match private.write(from) {
+            // The count is within `len`, which is `MAX_RW_COUNT` at most.
+            Ok(count) => count as isize,
+            Err(err) => err.to_errno() as isize,
+        }
+    }
+
     /// # Safety
     ///
     /// `kiocb` must be valid and belong to an open file of a `CharDevice<T>`; `iter` must be a
@@ -154,10 +217,8 @@ impl<T: FileOperations> Vtable<T> {
         let to = unsafe { IovIterDest::from_raw(iter) };
         // SAFETY: By the safety requirements.
         let nowait = unsafe { (*kiocb).ki_flags } & constants::IOCB_NOWAIT != 0;
-        // SAFETY: As above. `fcntl` may change the flags at any time; this call goes by what it
-        // sees.
-        let flags = unsafe { (&raw const (*(*kiocb).ki_filp).f_flags).read_volatile() };
-        let nonblock = flags & bindings::O_NONBLOCK != 0;
+        // SAFETY: As above.
+        let nonblock = unsafe { Self::nonblock((*kiocb).ki_filp) };
 
         match private.read(to, CallFlags { nonblock, nowait }) {
             // The count is within `to`, which holds `MAX_RW_COUNT` bytes at most.

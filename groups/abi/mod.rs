@@ -6,11 +6,13 @@
 //! manner of the kernel crate's own abstractions. Nothing here knows what a group is.
 
 pub(crate) mod attribute;
+pub(crate) mod buffer;
 pub(crate) mod chrdev;
 pub(crate) mod clock;
 mod constants;
 pub(crate) mod device;
 pub(crate) mod file;
+pub(crate) mod later;
 pub(crate) mod once;
 pub(crate) mod parcel;
 pub(crate) mod schedule;

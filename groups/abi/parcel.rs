@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A header and a payload in one allocation, and chains of such parcels.
+//! A header and payloads in one allocation, and chains of such parcels.
 //!
 //! A [`Parcel`] carries the links of the [`Chain`] or [`Schedule`](super::schedule::Schedule) that
 //! it is in, so that putting it there, and taking it out again, needs no memory and cannot fail.
 
+use super::buffer::{
+    Faults,
+    Source, //
+};
 use core::{
     alloc::Layout,
     marker::PhantomData,
@@ -20,7 +24,6 @@ use core::{
 };
 use kernel::{
     bindings,
-    iov::IovIterSource,
     prelude::*, //
 };
 
@@ -31,58 +34,180 @@ use kernel::{
 const FLAGS: bindings::gfp_t =
     bindings::GFP_KERNEL_ACCOUNT | bindings::__GFP_NOWARN | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
 
-/// What a parcel's allocation begins with. `len` bytes of payload follow it without a gap.
+/// What payloads behind the first one begin at a multiple of, in bytes; so much before them is
+/// their length.
+const GRAIN: usize = 8;
+
+/// What a parcel's allocation begins with. The bytes for payloads follow it without a gap.
+///
+/// # Invariants
+///
+/// - `capacity` bytes follow it, or it is sealed, and `capacity` is 0.
+/// - If `first` is 0, so are `begin` and `end`, and there is no payload.
+/// - If not, `first` initialized bytes from `begin` on are the first payload, and `end` is where the
+///   last one ends. Each but the first one begins at a multiple of [`GRAIN`], and its length is
+///   in the [`GRAIN`] bytes before, which follow the payload before as closely as they can.
 #[repr(C)]
 pub(super) struct Head<H> {
     /// The parcel behind this one, owned, if this one is in a chain.
     pub(super) next: Option<NonNull<Head<H>>>,
     /// The place in a schedule's tree, if this one is in a schedule.
     pub(super) node: bindings::rb_node,
-    len: usize,
+    capacity: u32,
+    begin: u32,
+    end: u32,
+    first: u32,
     pub(super) header: H,
 }
 
 impl<H> Head<H> {
-    /// The layout of a parcel with a payload of `len` bytes. `None`: that is more than there can
+    /// The layout of a parcel with room for `capacity` bytes. `None`: that is more than there can
     /// be.
-    fn layout(len: usize) -> Option<Layout> {
-        let payload = Layout::array::<u8>(len).ok()?;
-        // Bytes need no alignment, so the payload begins where the head ends.
+    fn layout(capacity: usize) -> Option<Layout> {
+        let payload = Layout::array::<u8>(capacity).ok()?;
+        // The first payload needs no alignment, so it begins where the head ends.
         Some(Layout::new::<Self>().extend(payload).ok()?.0)
     }
 
-    /// Where the payload of a parcel is: right behind the head.
-    fn payload(head: NonNull<Self>) -> *mut u8 {
+    /// Where the bytes for payloads are: right behind the head.
+    fn bytes(head: NonNull<Self>) -> *mut u8 {
         head.as_ptr().wrapping_add(1).cast()
+    }
+
+    /// The first payload; empty if there is none.
+    ///
+    /// # Safety
+    ///
+    /// `head` must be valid, and stay so, unchanged, for as long as `'a` lasts.
+    #[inline(always)]
+    unsafe fn first<'a>(head: NonNull<Self>) -> &'a [u8] {
+        // SAFETY: By the safety requirements.
+        let this = unsafe { head.as_ref() };
+        // SAFETY: By the type invariant so many bytes there are allocated and initialized.
+        unsafe {
+            slice::from_raw_parts(
+                Self::bytes(head).wrapping_add(this.begin as usize),
+                this.first as usize,
+            )
+        }
+    }
+
+    /// Where a further payload of `len` bytes goes, if there is room for it.
+    #[inline(always)]
+    fn place(&self, len: usize) -> Option<usize> {
+        let at = match self.first {
+            0 => 0,
+            _ => Self::behind(self.end).wrapping_add(GRAIN),
+        };
+        // `at` is at most 2 * GRAIN above what a `u32` holds.
+        let end = at.checked_add(len)?;
+        (len > 0 && end <= self.capacity as usize).then_some(at)
+    }
+
+    /// The first multiple of [`GRAIN`] that is not before `end`.
+    #[inline(always)]
+    fn behind(end: u32) -> usize {
+        (end as usize).wrapping_add(GRAIN - 1) & !(GRAIN - 1)
+    }
+
+    /// Appends all that `from` has as a payload, if there is room for it, and says whether there
+    /// was.
+    ///
+    /// `accept` sees it before it counts. If it refuses, or not all of `from` can be read
+    /// ([`EFAULT`]), nothing has changed.
+    ///
+    /// # Safety
+    ///
+    /// `head` must be valid, and nobody else must use it or what follows it.
+    #[inline(always)]
+    unsafe fn append<S: Source>(
+        mut head: NonNull<Self>,
+        from: &mut S,
+        faults: Faults,
+        accept: impl FnOnce(&[u8]) -> Result,
+    ) -> Result<bool> {
+        // SAFETY: By the safety requirements.
+        let this = unsafe { head.as_mut() };
+        let len = from.len();
+        let Some(at) = this.place(len) else {
+            return Ok(false);
+        };
+        let place: *mut MaybeUninit<u8> = Self::bytes(head).wrapping_add(at).cast();
+        // SAFETY: `place` says that `len` bytes there are within the capacity and behind all
+        // payloads; by the safety requirements nobody else uses them.
+        let payload = from.copy_to(unsafe { slice::from_raw_parts_mut(place, len) }, faults)?;
+        accept(payload)?;
+
+        // INVARIANT: The payload was initialized, and it is where the invariant has the next one;
+        // `place` gives nothing above the capacity, which is a `u32`.
+        if this.first == 0 {
+            this.first = len as u32;
+        } else {
+            // SAFETY: `at` is a multiple of GRAIN, at least GRAIN, and the bytes before it are
+            // behind the last payload. What follows the head is aligned as the head is.
+            unsafe { place.cast::<u32>().byte_sub(GRAIN).write(len as u32) };
+        }
+        this.end = at.wrapping_add(len) as u32;
+        Ok(true)
+    }
+
+    /// Drops the first payload, and says whether there is none any more.
+    ///
+    /// # Safety
+    ///
+    /// `head` must be valid, and nobody else must use it or what follows it.
+    #[inline(always)]
+    unsafe fn drop_first(mut head: NonNull<Self>) -> bool {
+        // SAFETY: By the safety requirements.
+        let this = unsafe { head.as_mut() };
+        // INVARIANT: If nothing is behind the first payload, there is none any more; else what is
+        // behind it, by the type invariant, is the length of the one that is now the first.
+        let next = Self::behind(this.begin.wrapping_add(this.first));
+        if next >= this.end as usize {
+            (this.begin, this.end, this.first) = (0, 0, 0);
+            return true;
+        }
+        // SAFETY: By the type invariant there is a length.
+        this.first = unsafe { Self::bytes(head).wrapping_add(next).cast::<u32>().read() };
+        this.begin = next.wrapping_add(GRAIN) as u32;
+        false
     }
 }
 
-/// A header of type `H` and a payload of bytes, in one allocation.
+/// A header of type `H` and payloads, first in, first out, in one allocation.
+///
+/// Either it is sealed and has one payload, for which it was made, or it is open: it has room for
+/// several payloads, and at times none.
 ///
 /// Dropping it frees the memory, for which large parcels need process context.
 ///
 /// # Invariants
 ///
-/// `head` was allocated with the layout for its `len`, is owned by this value, and its payload is
-/// initialized. `head.next` is `None`.
+/// `head` was allocated by `kvrealloc`, with the layout for its capacity, is owned by this value,
+/// and is valid. `head.next` is `None`.
 pub(crate) struct Parcel<H> {
     head: NonNull<Head<H>>,
     _owns: PhantomData<H>,
 }
 
-// SAFETY: A parcel owns its header and payload, and they can be used by any thread if `H` can.
+// SAFETY: A parcel owns its header and payloads, and they can be used by any thread if `H` can.
 unsafe impl<H: Send> Send for Parcel<H> {}
-// SAFETY: A shared reference to a parcel gives shared references to its header and payload alone.
+// SAFETY: A shared reference to a parcel gives shared references to its header and payloads alone.
 unsafe impl<H: Sync> Sync for Parcel<H> {}
 
 impl<H> Parcel<H> {
-    /// Allocates a parcel whose payload is all that `from` has.
+    /// The room of an open parcel that takes up `size` bytes in all.
+    pub(crate) const fn room_within(size: usize) -> usize {
+        size.saturating_sub(size_of::<Head<H>>())
+    }
+
+    /// Allocates an open parcel without a payload, with room for `capacity` bytes: payloads, and
+    /// between them up to 15 bytes each.
     ///
-    /// The memory is charged to the caller's memory cgroup. Process context; sleeps for memory and
-    /// for user memory. [`ENOMEM`]: there is no memory; [`EFAULT`]: not all of `from` can be read.
-    pub(crate) fn copy_from(header: H, from: &mut IovIterSource<'_>) -> Result<Self> {
-        let len = from.len();
-        let layout = Head::<H>::layout(len).ok_or(ENOMEM)?;
+    /// The memory is charged to the caller's memory cgroup. Process context; sleeps. [`ENOMEM`].
+    pub(crate) fn open(header: H, capacity: usize) -> Result<Self> {
+        let layout = Head::<H>::layout(capacity).ok_or(ENOMEM)?;
+        let capacity = u32::try_from(capacity).map_err(|_| ENOMEM)?;
         // SAFETY: There is no old allocation, and the size is not 0. Memory so allocated is aligned
         // as asked for.
         let head = unsafe {
@@ -100,31 +225,64 @@ impl<H> Parcel<H> {
             head.write(Head {
                 next: None,
                 node: pin_init::zeroed(),
-                len,
+                capacity,
+                begin: 0,
+                end: 0,
+                first: 0,
                 header,
             })
         };
-        // INVARIANT: Allocated and written above.
-        let allocation = Allocation(head);
-
-        let payload: *mut MaybeUninit<u8> = Head::payload(head).cast();
-        // SAFETY: The layout has `len` bytes there, which nobody else uses.
-        let payload = unsafe { slice::from_raw_parts_mut(payload, len) };
-        if from.copy_from_iter_raw(payload).len() != len {
-            return Err(EFAULT);
-        }
-
-        mem::forget(allocation);
-        // INVARIANT: It was allocated above, and all of the payload has been initialized.
+        // INVARIANT: It was allocated and written above.
         Ok(Self {
             head,
             _owns: PhantomData,
         })
     }
 
+    /// Allocates a sealed parcel whose payload is all that `from` has, if `accept` does not refuse
+    /// it.
+    ///
+    /// The memory is charged to the caller's memory cgroup. Process context; sleeps for memory and
+    /// for user memory. [`ENOMEM`]: there is no memory; [`EFAULT`]: not all of `from` can be read;
+    /// whatever `accept` returns.
+    pub(crate) fn sealed<S: Source>(
+        header: H,
+        from: &mut S,
+        accept: impl FnOnce(&[u8]) -> Result,
+    ) -> Result<Self> {
+        let mut parcel = Self::open(header, from.len())?;
+        // An empty parcel has room for what it was made for.
+        parcel.append(from, Faults::Handled, accept)?;
+        // INVARIANT: It is sealed now.
+        // SAFETY: By the type invariant the head is valid and ours.
+        unsafe { parcel.head.as_mut() }.capacity = 0;
+        Ok(parcel)
+    }
+
+    /// Appends all that `from` has as a payload, if there is room for it, and says whether there
+    /// was.
+    ///
+    /// `accept` sees it before it counts. If it refuses, or not all of `from` can be read
+    /// ([`EFAULT`]), nothing has changed.
+    #[inline(always)]
+    pub(crate) fn append<S: Source>(
+        &mut self,
+        from: &mut S,
+        faults: Faults,
+        accept: impl FnOnce(&[u8]) -> Result,
+    ) -> Result<bool> {
+        // SAFETY: By the type invariant the head is valid and ours.
+        unsafe { Head::append(self.head, from, faults, accept) }
+    }
+
     fn head(&self) -> &Head<H> {
         // SAFETY: By the type invariant the head is valid and ours.
         unsafe { self.head.as_ref() }
+    }
+
+    /// Whether it was made for several payloads.
+    pub(crate) fn is_open(&self) -> bool {
+        self.head().capacity != 0
     }
 
     /// The header, to be changed.
@@ -133,10 +291,10 @@ impl<H> Parcel<H> {
         unsafe { &mut self.head.as_mut().header }
     }
 
-    /// The payload.
+    /// The first payload; empty if there is none.
     pub(crate) fn payload(&self) -> &[u8] {
-        // SAFETY: By the type invariant `len` initialized bytes follow the head.
-        unsafe { slice::from_raw_parts(Head::payload(self.head), self.head().len) }
+        // SAFETY: By the type invariant the head is valid; it is borrowed as long as this is.
+        unsafe { Head::first(self.head) }
     }
 
     /// Gives up ownership of the allocation.
@@ -162,23 +320,10 @@ impl<H> Parcel<H> {
 
 impl<H> Drop for Parcel<H> {
     fn drop(&mut self) {
-        drop(Allocation(self.head));
-    }
-}
-
-/// The allocation of a parcel, whatever its payload's state.
-///
-/// # Invariants
-///
-/// The head is initialized, was allocated by `kvrealloc`, and is owned.
-struct Allocation<H>(NonNull<Head<H>>);
-
-impl<H> Drop for Allocation<H> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant the head is initialized; it is not used after this.
-        unsafe { self.0.drop_in_place() };
+        // SAFETY: By the type invariant the head is valid and ours; it is not used after this.
+        unsafe { self.head.drop_in_place() };
         // SAFETY: By the type invariant it was allocated by `kvrealloc`, and is not used after this.
-        unsafe { bindings::kvfree(self.0.as_ptr().cast()) };
+        unsafe { bindings::kvfree(self.head.as_ptr().cast()) };
     }
 }
 
@@ -289,12 +434,57 @@ impl<H> Chain<H> {
         }
     }
 
-    /// The first parcel's payload.
+    /// The first parcel's first payload.
+    #[inline(always)]
     pub(crate) fn first_payload(&self) -> Option<&[u8]> {
-        let first = self.first?;
         // SAFETY: By the type invariant, this is a valid parcel of ours, and stays so for as long
-        // as the chain is borrowed. By `Parcel`'s invariant `len` initialized bytes follow it.
-        Some(unsafe { slice::from_raw_parts(Head::payload(first), first.as_ref().len) })
+        // as the chain is borrowed.
+        Some(unsafe { Head::first(self.first?) })
+    }
+
+    /// Drops the first parcel's first payload. If it was the only one there, the parcel leaves the
+    /// chain.
+    #[inline(always)]
+    pub(crate) fn drop_first_payload(&mut self) -> Option<Parcel<H>> {
+        // SAFETY: By the type invariant, this is a valid parcel of ours.
+        if unsafe { Head::drop_first(self.first?) } {
+            self.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Appends all that `from` has to the last parcel, if there is one with room for it, and says
+    /// whether there was.
+    ///
+    /// `accept` sees it before it counts. If it refuses, or not all of `from` can be read
+    /// ([`EFAULT`]), nothing has changed.
+    #[inline(always)]
+    pub(crate) fn append_payload<S: Source>(
+        &mut self,
+        from: &mut S,
+        faults: Faults,
+        accept: impl FnOnce(&[u8]) -> Result,
+    ) -> Result<bool> {
+        match self.last {
+            // SAFETY: By the type invariant, this is a valid parcel of ours.
+            Some(last) => unsafe { Head::append(last, from, faults, accept) },
+            None => Ok(false),
+        }
+    }
+
+    /// Whether the first parcel was made for several payloads.
+    pub(crate) fn begins_open(&self) -> bool {
+        // SAFETY: By the type invariant, this is a valid parcel of ours.
+        self.first
+            .is_some_and(|first| unsafe { first.as_ref() }.capacity != 0)
+    }
+
+    /// Whether the last parcel was made for several payloads.
+    pub(crate) fn ends_open(&self) -> bool {
+        // SAFETY: By the type invariant, this is a valid parcel of ours.
+        self.last
+            .is_some_and(|last| unsafe { last.as_ref() }.capacity != 0)
     }
 
     /// Whether there is none.

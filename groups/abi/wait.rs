@@ -20,6 +20,10 @@ use kernel::{
             smp_mb,
             Full, //
         },
+        lock::{
+            Backend,
+            Guard, //
+        },
         LockClassKey, //
     },
     types::Opaque, //
@@ -95,6 +99,16 @@ impl News {
     pub(crate) fn tell() -> Self {
         // Pairs with the barrier in `prepare_to_wait_event`, or in `poll_wait`.
         smp_mb(Full);
+        Self(())
+    }
+
+    /// What this thread did while it holds this lock is known to whoever begins to wait from now
+    /// on and takes the lock to look at their condition. No cost. Any context.
+    ///
+    /// Either they take it after this thread, and see what it did; or they took it before, and
+    /// then this thread, which took it after them, sees them on the queue.
+    #[inline(always)]
+    pub(crate) fn under<T: ?Sized, B: Backend>(_guard: &Guard<'_, T, B>) -> Self {
         Self(())
     }
 }
@@ -193,6 +207,7 @@ impl WaitQueue {
     }
 
     /// Whether anybody waits who may have looked before what happened before `_news`.
+    #[inline(always)]
     fn is_waited_on(&self, _news: News) -> bool {
         let head = self.raw.get();
         // SAFETY: By the type invariant `head` is an initialized list head, and a racy read of
@@ -206,6 +221,7 @@ impl WaitQueue {
     /// [`Turn::Exclusive`].
     ///
     /// Cost: a load if nobody waits. Any context but NMI.
+    #[inline(always)]
     pub(crate) fn wake(&self, news: News, count: usize) {
         self.wake_with(news, count, ptr::null_mut());
     }
@@ -214,6 +230,7 @@ impl WaitQueue {
     /// up to `count`.
     ///
     /// Cost: a load if nobody waits. Any context but NMI.
+    #[inline(always)]
     pub(crate) fn wake_pollers(&self, news: News, events: Events, count: usize) {
         self.wake_with(
             news,
@@ -222,6 +239,7 @@ impl WaitQueue {
         );
     }
 
+    #[inline(always)]
     fn wake_with(&self, news: News, count: usize, key: *mut c_void) {
         if count == 0 || !self.is_waited_on(news) {
             return;
