@@ -458,9 +458,10 @@ impl Group {
     pub(crate) fn events(&self) -> Events {
         let queue = self.collected();
         let is_empty = queue.is_empty();
-        Events::NONE
-            .and_if(!is_empty, Events::READABLE)
-            .and_if(is_empty || queue.account.accepts_largest(), Events::WRITABLE)
+        Events::NONE.and_if(!is_empty, Events::READABLE).and_if(
+            is_empty || queue.account.accepts_largest(),
+            Events::WRITABLE,
+        )
     }
 
     /// The limits in force.
@@ -530,6 +531,7 @@ impl<'a> Room<'a> {
 
 impl Drop for Room<'_> {
     fn drop(&mut self) {
-        self.group.change_account(|account| account.give_back(self.size));
+        self.group
+            .change_account(|account| account.give_back(self.size));
     }
 }

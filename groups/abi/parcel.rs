@@ -475,16 +475,20 @@ impl<H> Chain<H> {
 
     /// Whether the first parcel was made for several payloads.
     pub(crate) fn begins_open(&self) -> bool {
-        // SAFETY: By the type invariant, this is a valid parcel of ours.
-        self.first
-            .is_some_and(|first| unsafe { first.as_ref() }.capacity != 0)
+        match self.first {
+            // SAFETY: By the type invariant, this is a valid parcel of ours.
+            Some(first) => unsafe { first.as_ref() }.capacity != 0,
+            None => false,
+        }
     }
 
     /// Whether the last parcel was made for several payloads.
     pub(crate) fn ends_open(&self) -> bool {
-        // SAFETY: By the type invariant, this is a valid parcel of ours.
-        self.last
-            .is_some_and(|last| unsafe { last.as_ref() }.capacity != 0)
+        match self.last {
+            // SAFETY: By the type invariant, this is a valid parcel of ours.
+            Some(last) => unsafe { last.as_ref() }.capacity != 0,
+            None => false,
+        }
     }
 
     /// Whether there is none.
