@@ -10,7 +10,8 @@ use crate::{
         News,
         Turn,
         WaitQueue,
-        Waited, //
+        Waited,
+        Whom, //
     },
     alarm::{
         Alarm,
@@ -63,7 +64,7 @@ impl Barrier {
     pub(crate) fn awake(&self) -> Awoken {
         let awoken = self.alarm.lock().awake();
         if awoken == Awoken::Now {
-            self.sleepers.wake(News::tell(), 1);
+            self.sleepers.wake(News::tell(), Whom::Next);
         }
         awoken
     }

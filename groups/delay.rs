@@ -31,7 +31,10 @@ use crate::{
         once::ReadOnce,
         parcel::Chain,
         schedule::Schedule,
-        wait::News, //
+        wait::{
+            News,
+            Whom, //
+        },
     },
     message::{
         Header,
@@ -170,11 +173,13 @@ impl Timed<Delayed> {
                 let (revoked, _) = state.schedule.take_all();
                 self.note(&state);
                 drop(state);
-                self.waiting.announce_messages(News::tell(), expired);
+                self.waiting
+                    .announce_messages(News::tell(), Whom::UpTo(expired));
                 return revoked;
             }
             drop(state);
-            self.waiting.announce_messages(News::tell(), expired);
+            self.waiting
+                .announce_messages(News::tell(), Whom::UpTo(expired));
         }
     }
 
@@ -213,7 +218,8 @@ impl Expire for Delayed {
                 }
             }
             drop(state);
-            this.waiting.announce_messages(News::tell(), count);
+            this.waiting
+                .announce_messages(News::tell(), Whom::UpTo(count));
             if count < BATCH {
                 return;
             }

@@ -42,7 +42,8 @@ use crate::{
             News,
             Turn,
             WaitQueue,
-            Waited, //
+            Waited,
+            Whom, //
         },
     },
     barrier::Barrier,
@@ -242,12 +243,11 @@ impl Group {
         let mut block = None;
         loop {
             let mut queue = self.collected();
-            queue.account.check(from.len())?;
             match queue.publish_small(from, &mut block) {
                 Ok(Stored::Published) => {
                     let news = News::under(&queue);
                     drop(queue);
-                    self.waiting.announce_messages(news, 1);
+                    self.waiting.announce_messages(news, Whom::Next);
                     return Ok(true);
                 }
                 Ok(Stored::NoBlock) => {
@@ -336,7 +336,7 @@ impl Group {
                 Attempt::Faulted(size) => {
                     // The message is for others meanwhile, of whom one may not have been woken for
                     // it because this one was.
-                    self.waiting.announce_messages(News::tell(), 1);
+                    self.waiting.announce_messages(News::tell(), Whom::Next);
                     to.fault_in(size)?;
                     attempt = self.try_deliver(to);
                 }
@@ -358,7 +358,7 @@ impl Group {
             }
             Err(err) => {
                 self.queue().put_back(message);
-                self.waiting.announce_messages(News::tell(), 1);
+                self.waiting.announce_messages(News::tell(), Whom::Next);
                 Err(err)
             }
         }
@@ -400,7 +400,7 @@ impl Group {
             Waited::Interrupted => Err(ERESTARTSYS),
         };
         if self.has_message() {
-            receivers.wake(News::tell(), 1);
+            receivers.wake(News::tell(), Whom::Next);
         }
         result
     }
@@ -445,7 +445,8 @@ impl Group {
             return;
         }
         let count = self.delayed.flush(&mut self.queue());
-        self.waiting.announce_messages(News::tell(), count);
+        self.waiting
+            .announce_messages(News::tell(), Whom::UpTo(count));
     }
 
     /// On what pollers wait.
@@ -521,7 +522,7 @@ impl<'a> Room<'a> {
                 queue.publish(message);
                 let news = News::under(&queue);
                 drop(queue);
-                group.waiting.announce_messages(news, 1);
+                group.waiting.announce_messages(news, Whom::Next);
             }
             ms => group.delayed.keep(message, ms),
         }

@@ -43,9 +43,9 @@ impl Account {
         Self { limits, stored: 0 }
     }
 
-    /// How much there would be stored with a message of `size` bytes, or why it is not accepted.
+    /// Whether there is room for a message of `size` bytes; if not, why.
     #[inline(always)]
-    fn with(&self, size: usize) -> Result<usize, Refusal> {
+    pub(crate) fn check(&self, size: usize) -> Result<(), Refusal> {
         if size == 0 {
             return Err(Refusal::Empty);
         }
@@ -53,21 +53,23 @@ impl Account {
             return Err(Refusal::TooLarge);
         }
         match self.stored.checked_add(size) {
-            Some(sum) if sum <= self.limits.max_storage_size => Ok(sum),
+            Some(sum) if sum <= self.limits.max_storage_size => Ok(()),
             _ => Err(Refusal::NoRoom),
         }
     }
 
-    /// Whether there is room for a message of `size` bytes; if not, why.
+    /// Takes room for a message of `size` bytes, which [was found](Self::check) to be there.
     #[inline(always)]
-    pub(crate) fn check(&self, size: usize) -> Result<(), Refusal> {
-        self.with(size).map(|_| ())
+    pub(crate) fn take(&mut self, size: usize) {
+        // INVARIANT: The sum is within the limit, so this does not overflow.
+        self.stored = self.stored.saturating_add(size);
     }
 
     /// Takes room for a message of `size` bytes, or says why there is none and changes nothing.
     #[inline(always)]
     pub(crate) fn reserve(&mut self, size: usize) -> Result<(), Refusal> {
-        self.stored = self.with(size)?;
+        self.check(size)?;
+        self.take(size);
         Ok(())
     }
 

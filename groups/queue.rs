@@ -73,21 +73,24 @@ impl Queue {
         }
     }
 
-    /// Appends a message of all that `from` has, which is at most [`SMALL`] bytes. `block` is used
-    /// if another block is needed.
+    /// Appends a message of all that `from` has, which is at most [`SMALL`] bytes, and takes the
+    /// room for it. `block` is used if another block is needed.
     ///
-    /// Constant cost, and one copy. [`EFAULT`]: not all of `from` can be read right now;
-    /// [`EBADMSG`] as in [`message::check`]. The room for it is not taken.
+    /// Constant cost, and one copy. Why there is no room, as in [`Account::check`]; [`EFAULT`]: not
+    /// all of `from` can be read right now; [`EBADMSG`] as in [`message::check`].
     #[inline(always)]
     pub(crate) fn publish_small<S: Source>(
         &mut self,
         from: &mut S,
         block: &mut Option<Block>,
     ) -> Result<Stored> {
+        let size = from.len();
+        self.account.check(size)?;
         if self
             .published
             .append_payload(from, Faults::Refused, message::check)?
         {
+            self.account.take(size);
             return Ok(Stored::Published);
         }
         // After a message that has an allocation of its own, a block would be left unfilled; and
@@ -110,6 +113,7 @@ impl Queue {
         if let Some(next) = slot.take() {
             self.published.push_back(next);
         }
+        self.account.take(size);
         Ok(Stored::Published)
     }
 

@@ -9,7 +9,8 @@ use crate::abi::wait::{
     new_wait_queue,
     Events,
     News,
-    WaitQueue, //
+    WaitQueue,
+    Whom, //
 };
 use kernel::prelude::*;
 
@@ -33,15 +34,14 @@ impl Waiting {
         })
     }
 
-    /// Says that `count` messages have become available: wakes as many receivers, and the
-    /// pollers.
+    /// Says that messages have become available: wakes as many receivers, and the pollers.
     ///
     /// To be called after they are where receivers look, without a spinlock held. Cost: two loads
     /// if nobody waits. Any context but NMI.
     #[inline(always)]
-    pub(crate) fn announce_messages(&self, news: News, count: usize) {
-        self.receivers.wake(news, count);
-        self.pollers.wake_pollers(news, Events::READABLE, count);
+    pub(crate) fn announce_messages(&self, news: News, whom: Whom) {
+        self.receivers.wake(news, whom);
+        self.pollers.wake_pollers(news, Events::READABLE, whom);
     }
 
     /// Says that there is more room than there was, or may be.
@@ -49,6 +49,7 @@ impl Waiting {
     /// Cost: a load if nobody waits. Any context but NMI.
     #[inline(always)]
     pub(crate) fn announce_room(&self, news: News) {
-        self.pollers.wake_pollers(news, Events::WRITABLE, 1);
+        self.pollers
+            .wake_pollers(news, Events::WRITABLE, Whom::Next);
     }
 }

@@ -77,6 +77,16 @@ pub(crate) enum Turn {
     Shared,
 }
 
+/// How many are woken of those that wait for their turn.
+#[derive(Clone, Copy)]
+pub(crate) enum Whom {
+    /// One, by a thread that is likely to wait itself soon, so that the two may well share a
+    /// processor.
+    Next,
+    /// So many.
+    UpTo(usize),
+}
+
 /// How a wait ended.
 pub(crate) enum Waited<R> {
     /// The condition held, and gave this.
@@ -111,6 +121,12 @@ impl News {
     pub(crate) fn under<T: ?Sized, B: Backend>(_guard: &Guard<'_, T, B>) -> Self {
         Self(())
     }
+}
+
+/// Whether a signal is pending for this thread.
+fn signal_pending() -> bool {
+    // SAFETY: There always is a current thread, and it stays while it runs.
+    unsafe { bindings::signal_pending(bindings::get_current()) != 0 }
 }
 
 /// A wait queue.
@@ -200,6 +216,13 @@ impl WaitQueue {
                     bindings::hrtimer_mode_HRTIMER_MODE_ABS,
                 )
             } == 0;
+            // Who was woken was taken off the queue, and is back on it only if there is nothing for
+            // it: that saves the queue's lock, for which all that were woken would contend.
+            if !timed_out && !signal_pending() {
+                if let Some(result) = condition(false) {
+                    break Waited::Ready(result);
+                }
+            }
         };
         // SAFETY: Both are initialized; this takes `entry` off the queue if it is on it.
         unsafe { bindings::finish_wait(self.raw.get(), entry.get()) };
@@ -217,36 +240,46 @@ impl WaitQueue {
         !ptr::eq(first, unsafe { &raw const (*head).head })
     }
 
-    /// Wakes, for `news`, all that wait with [`Turn::Shared`], and up to `count` of those that wait with
-    /// [`Turn::Exclusive`].
+    /// Wakes, for `news`, all that wait with [`Turn::Shared`], and as many as `whom` says of those
+    /// that wait with [`Turn::Exclusive`].
     ///
     /// Cost: a load if nobody waits. Any context but NMI.
     #[inline(always)]
-    pub(crate) fn wake(&self, news: News, count: usize) {
-        self.wake_with(news, count, ptr::null_mut());
+    pub(crate) fn wake(&self, news: News, whom: Whom) {
+        self.wake_with(news, whom, ptr::null_mut());
     }
 
-    /// Tells pollers, for `news`, that `events` may have come: all but the exclusive ones, of which it wakes
-    /// up to `count`.
+    /// Tells pollers, for `news`, that `events` may have come: all but the exclusive ones, and as
+    /// many of those as `whom` says.
     ///
     /// Cost: a load if nobody waits. Any context but NMI.
     #[inline(always)]
-    pub(crate) fn wake_pollers(&self, news: News, events: Events, count: usize) {
-        self.wake_with(
-            news,
-            count,
-            ptr::without_provenance_mut(events.as_raw() as usize),
-        );
+    pub(crate) fn wake_pollers(&self, news: News, events: Events, whom: Whom) {
+        let key = ptr::without_provenance_mut(events.as_raw() as usize);
+        self.wake_with(news, whom, key);
     }
 
     #[inline(always)]
-    fn wake_with(&self, news: News, count: usize, key: *mut c_void) {
-        if count == 0 || !self.is_waited_on(news) {
-            return;
+    fn wake_with(&self, news: News, whom: Whom, key: *mut c_void) {
+        if self.is_waited_on(news) {
+            self.wake_waiting(whom, key);
         }
-        let count = c_int::try_from(count).unwrap_or(c_int::MAX);
-        // SAFETY: By the type invariant this is an initialized wait queue head. Threads take no
-        // notice of the key; pollers take it for a set of events.
+    }
+
+    #[cold]
+    fn wake_waiting(&self, whom: Whom, key: *mut c_void) {
+        let count = match whom {
+            // SAFETY: By the type invariant this is an initialized wait queue head. Threads take
+            // no notice of the key; pollers take it for a set of events.
+            Whom::Next => unsafe {
+                bindings::__wake_up_sync_key(self.raw.get(), bindings::TASK_NORMAL, key);
+                return;
+            },
+            // For C, 0 is all of them.
+            Whom::UpTo(0) => return,
+            Whom::UpTo(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
+        };
+        // SAFETY: As above.
         unsafe { bindings::__wake_up(self.raw.get(), bindings::TASK_NORMAL, count, key) };
     }
 

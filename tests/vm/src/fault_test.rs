@@ -13,6 +13,9 @@ use nix::sys::mman::{MapFlags, ProtFlags};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::Ordering::SeqCst;
 
+/// A small message and a large one: the module stores them in different ways.
+const SIZES: [usize; 2] = [100, 2000];
+
 pub const TESTS: &[Test] = &[
     test!(write_from_nowhere_is_EFAULT),
     test!(a_fault_anywhere_in_a_written_buffer_stores_nothing),
@@ -160,28 +163,30 @@ fn a_message_put_back_is_first_and_still_takes_its_room() {
 /// Readers that fail take messages out and put them back while nobody takes any for good: the
 /// order in the end is that of the beginning.
 fn messages_put_back_by_many_readers_keep_their_order() {
-    let group = Group::new();
-    let device = group.open();
-    for number in 0..100u8 {
-        device.send([number; 100]);
-    }
-    let children = [(); 4].map(|()| {
-        spawn(|| {
-            let device = group.open();
-            for _ in 0..5000 {
-                // SAFETY: Nothing is mapped there.
-                match unsafe { sys::read_at(&device, 8 as *mut u8, 100) } {
-                    Err(EFAULT) => {}
-                    result => panic!("{result:?}"),
+    for size in SIZES {
+        let group = Group::with_limits(size, 100 * size);
+        let device = group.open();
+        for number in 0..100u8 {
+            device.send(vec![number; size]);
+        }
+        let children = [(); 4].map(|()| {
+            spawn(|| {
+                let device = group.open();
+                for _ in 0..2500 {
+                    // SAFETY: Nothing is mapped there.
+                    match unsafe { sys::read_at(&device, 8 as *mut u8, size) } {
+                        Err(EFAULT) => {}
+                        result => panic!("{result:?}"),
+                    }
                 }
-            }
-        })
-    });
-    children.map(|child| child.join());
-    for number in 0..100u8 {
-        assert_eq!(device.receive(), [number; 100]);
+            })
+        });
+        children.map(|child| child.join());
+        for number in 0..100u8 {
+            assert_eq!(device.read(size), Ok(vec![number; size]));
+        }
+        device.assert_room(100 * size);
     }
-    device.assert_room(DEFAULT_STORAGE);
 }
 
 /// A page whose first use waits until [`fill`](SlowPage::fill) brings it, and behind one that is
@@ -310,23 +315,31 @@ fn a_write_that_waits_for_its_memory_stops_nobody_else() {
 }
 
 fn a_read_that_waits_for_its_memory_stops_nobody_else() {
-    let group = Group::new();
-    let (device, slow) = (group.open(), SlowPage::new());
-    device.send("first");
-    device.send("second");
-    std::thread::scope(|scope| {
-        // SAFETY: The page is not used otherwise.
-        let reader = scope.spawn(|| unsafe { sys::read_at(group.open(), slow.page(), 100) });
-        slow.wait_for_a_fault();
-        device.send("third");
-        assert_eq!(device.receive(), b"second");
-        assert_eq!(device.receive(), b"third");
+    for size in SIZES {
+        let group = Group::with_limits(size, DEFAULT_STORAGE);
+        let (device, slow) = (group.open(), SlowPage::new());
+        let messages = [vec![1; size], vec![2; size], vec![3; size]];
+        device.send(&messages[0]);
+        device.send(&messages[1]);
+        std::thread::scope(|scope| {
+            // SAFETY: The page is not used otherwise.
+            let reader = scope.spawn(|| unsafe { sys::read_at(group.open(), slow.page(), size) });
+            slow.wait_for_a_fault();
+            device.send(&messages[2]);
+            let others = device.drain_up_to(size);
+            slow.fill(b'.');
+            // It may have the first message in hand, or leave it to others while it waits.
+            match reader.join().unwrap() {
+                Ok(0) => assert_eq!(others, messages),
+                result => {
+                    assert_eq!(result, Ok(size));
+                    assert_eq!(others, messages[1..]);
+                }
+            }
+        });
         device.assert_empty();
-        slow.fill(b'.');
-        assert_eq!(reader.join().unwrap(), Ok("first".len()));
-    });
-    device.assert_empty();
-    device.assert_room(DEFAULT_STORAGE);
+        device.assert_room(DEFAULT_STORAGE);
+    }
 }
 
 fn an_install_that_waits_for_its_memory_stops_nobody_else() {
@@ -362,17 +375,18 @@ fn a_writer_killed_while_it_waits_gives_its_room_back() {
 }
 
 fn a_reader_killed_while_it_waits_leaves_its_message_first() {
-    let group = Group::new();
-    let device = group.open();
-    device.send("first");
-    device.send("second");
-    // SAFETY: The page is not used otherwise.
-    let child = stuck(|page| unsafe { sys::read_at(group.open(), page, 100) });
-    child.kill();
-    assert_eq!(device.receive(), b"first");
-    assert_eq!(device.receive(), b"second");
-    device.assert_empty();
-    device.assert_room(DEFAULT_STORAGE);
+    for size in SIZES {
+        let group = Group::with_limits(size, DEFAULT_STORAGE);
+        let device = group.open();
+        device.send(vec![1; size]);
+        device.send(vec![2; size]);
+        // SAFETY: The page is not used otherwise.
+        let child = stuck(|page| unsafe { sys::read_at(group.open(), page, size) });
+        child.kill();
+        assert_eq!(device.drain_up_to(size), [vec![1; size], vec![2; size]]);
+        device.assert_empty();
+        device.assert_room(DEFAULT_STORAGE);
+    }
 }
 
 /// A child in the middle of a call that waits for a page, which never comes.

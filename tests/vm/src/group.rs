@@ -171,8 +171,12 @@ impl Device {
 
     /// Takes all messages.
     pub fn drain(&self) -> Vec<Vec<u8>> {
-        let one = || self.receive();
-        std::iter::repeat_with(one)
+        self.drain_up_to(DEFAULT_MESSAGE)
+    }
+
+    /// Reads all messages, of at most `size` bytes each.
+    pub fn drain_up_to(&self, size: usize) -> Vec<Vec<u8>> {
+        std::iter::repeat_with(|| self.read(size).expect("read"))
             .take_while(|message| !message.is_empty())
             .collect()
     }
