@@ -30,6 +30,8 @@ mod id;
 mod limits;
 #[path = "groups/message.rs"]
 mod message;
+#[path = "groups/published.rs"]
+mod published;
 #[path = "groups/queue.rs"]
 mod queue;
 #[path = "groups/registry.rs"]

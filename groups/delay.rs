@@ -169,17 +169,14 @@ impl Timed<Delayed> {
         loop {
             let mut state = self.state.lock();
             let expired = self.expire_batch(&mut state, now);
-            if expired < BATCH {
-                let (revoked, _) = state.schedule.take_all();
-                self.note(&state);
-                drop(state);
-                self.waiting
-                    .announce_messages(News::tell(), Whom::UpTo(expired));
-                return revoked;
-            }
+            let revoked = (expired < BATCH).then(|| state.schedule.take_all());
+            self.note(&state);
             drop(state);
             self.waiting
                 .announce_messages(News::tell(), Whom::UpTo(expired));
+            if let Some((revoked, _)) = revoked {
+                return revoked;
+            }
         }
     }
 

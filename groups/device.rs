@@ -6,15 +6,17 @@
 use crate::{
     abi::{
         buffer::{
+            Faults,
             Sink,
-            Source, //
+            Source,
+            UserBuffer,
+            ATTEMPTS, //
         },
         file::{
             CallFlags,
             FileOperations, //
         },
         once::ReadOnce,
-        user,
         wait::{
             Events,
             WaitQueue, //
@@ -44,10 +46,6 @@ use kernel::{
     },
     uaccess::UserSlice, //
 };
-
-/// How often INSTALL_GROUP brings the caller's memory in before it gives up on memory that keeps
-/// going away.
-const ATTEMPTS: usize = 16;
 
 /// An open file of a group's device.
 pub(crate) struct OpenFile {
@@ -160,10 +158,10 @@ impl OpenFile {
         for _ in 0..ATTEMPTS {
             let mut missing = None;
             let installed = self.registry.install(&id, |name| {
-                user::write_nofault(devname, name.as_bytes()).inspect_err(|_| missing = Some(*name))
+                write_name(devname, name, Faults::Refused).inspect_err(|_| missing = Some(*name))
             });
             match (installed, missing) {
-                (_, Some(name)) => write_name(devname, &name)?,
+                (_, Some(name)) => write_name(devname, &name, Faults::Handled)?,
                 (Ok(Installed::Made), None) => return Ok(1),
                 (Ok(Installed::WasThere), None) => return Ok(0),
                 (Err(err), None) => return Err(err),
@@ -191,8 +189,8 @@ fn read_word(from: UserPtr) -> Result<[u8; 4]> {
     Ok(word)
 }
 
-/// Writes a device's name to user memory. Process context; sleeps. [`EFAULT`].
-fn write_name(to: UserPtr, name: &DeviceName) -> Result {
+/// Writes a device's name to user memory. Context as `faults` says. [`EFAULT`].
+fn write_name(to: UserPtr, name: &DeviceName, faults: Faults) -> Result {
     let name = name.as_bytes();
-    UserSlice::new(to, name.len()).writer().write_slice(name)
+    UserBuffer::new(to, name.len()).copy_from(name, faults)
 }

@@ -25,17 +25,14 @@ use crate::{
         buffer::{
             Faults,
             Sink,
-            Source, //
+            Source,
+            ATTEMPTS, //
         },
         clock::{
             Instant,
             Timed, //
         },
-        later::{
-            new_later,
-            Later,
-            Work, //
-        },
+        later::Later,
         once::ReadOnce,
         wait::{
             Events,
@@ -58,6 +55,7 @@ use crate::{
         self,
         Message, //
     },
+    published::Published,
     queue::{
         Queue,
         Stored,
@@ -66,7 +64,6 @@ use crate::{
     waiting::Waiting, //
 };
 use kernel::{
-    new_spinlock,
     prelude::*,
     sync::{
         atomic::{
@@ -77,8 +74,7 @@ use kernel::{
             spinlock::SpinLockBackend,
             Guard, //
         },
-        Arc,
-        SpinLock, //
+        Arc, //
     },
 };
 
@@ -120,14 +116,6 @@ impl From<Refusal> for Error {
     }
 }
 
-/// How often a read brings the caller's memory in before it gives up on memory that keeps going
-/// away.
-const ATTEMPTS: usize = 16;
-
-/// How long a spare block is kept that nobody needs, at least, in milliseconds; at most twice as
-/// long.
-const SWEEP_MS: u32 = 1000;
-
 /// What came of trying to deliver a message.
 enum Attempt {
     /// So many bytes were delivered.
@@ -138,38 +126,6 @@ enum Attempt {
     Faulted(usize),
     /// There is no message.
     Empty,
-}
-
-/// Published messages, and the lock for them.
-#[pin_data]
-pub(crate) struct Published {
-    #[pin]
-    queue: SpinLock<Queue>,
-}
-
-impl Published {
-    fn new(limits: Limits) -> impl PinInit<Later<Self>> {
-        new_later!(
-            pin_init!(Self {
-                queue <- new_spinlock!(Queue::new(Account::new(limits)), "Group::queue"),
-            }),
-            "Group::published"
-        )
-    }
-}
-
-impl Work for Published {
-    /// Frees memory that is kept for messages, and that nobody needed for a while.
-    fn work(this: &Later<Self>) {
-        let mut queue = this.queue.lock();
-        let swept = queue.sweep();
-        let again = queue.wants_sweeping();
-        drop(queue);
-        drop(swept);
-        if again {
-            this.in_ms(SWEEP_MS);
-        }
-    }
 }
 
 impl Group {
@@ -204,7 +160,7 @@ impl Group {
     /// The published messages.
     #[inline(always)]
     fn queue(&self) -> Guard<'_, Queue, SpinLockBackend> {
-        self.published.queue.lock()
+        self.published.lock()
     }
 
     /// The published messages, with those that have become due.
@@ -305,12 +261,12 @@ impl Group {
             return Attempt::Faulted(size);
         }
         let emptied = queue.drop_first();
-        let sweep = queue.wants_sweeping();
+        let unswept = queue.wants_sweeping();
         let news = News::under(&queue);
         drop(queue);
         drop(emptied);
-        if sweep {
-            self.published.in_ms(SWEEP_MS);
+        if unswept {
+            self.published.sweep_later();
         }
         self.waiting.announce_room(news);
         Attempt::Delivered(size)

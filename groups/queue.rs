@@ -32,8 +32,8 @@ use kernel::prelude::*;
 /// The largest message, in bytes, that is stored with others, and the most that is copied from or
 /// to user memory under the lock.
 ///
-/// One page can be copied in less time than it takes to let go of a contended lock and get it back;
-/// this is a quarter of one, so that a block has room for several.
+/// A quarter of a page, so that a block has room for several, and others wait for the lock no longer
+/// than such a copy takes.
 pub(crate) const SMALL: usize = 1024;
 
 /// A group's published messages, first in, first out.

@@ -27,6 +27,9 @@ pub(crate) enum Faults {
     Refused,
 }
 
+/// How often a caller's memory is brought in before a call gives up on memory that keeps going away.
+pub(crate) const ATTEMPTS: usize = 16;
+
 /// Where a message comes from.
 ///
 /// # Safety

@@ -160,6 +160,16 @@ impl<T: FileOperations> Vtable<T> {
         flags & bindings::O_NONBLOCK != 0
     }
 
+    /// What a call that moved so many bytes, or failed, returns to C.
+    #[inline(always)]
+    fn answer(result: Result<usize>) -> isize {
+        match result {
+            // The count is within the caller's buffers, which hold `MAX_RW_COUNT` bytes at most.
+            Ok(count) => count as isize,
+            Err(err) => err.to_errno() as isize,
+        }
+    }
+
     /// # Safety
     ///
     /// `file` must be an open file of a `CharDevice<T>`.
@@ -177,11 +187,7 @@ impl<T: FileOperations> Vtable<T> {
             nowait: false,
         };
         let to = &mut UserBuffer::new(UserPtr::from_ptr(buffer.cast()), len);
-        match private.read(to, flags) {
-            // The count is within `len`, which is `MAX_RW_COUNT` at most.
-            Ok(count) => count as isize,
-            Err(err) => err.to_errno() as isize,
-        }
+        Self::answer(private.read(to, flags))
     }
 
     /// # Safety
@@ -196,11 +202,7 @@ impl<T: FileOperations> Vtable<T> {
         // SAFETY: By the safety requirements.
         let private = unsafe { Self::private(file) };
         let from = &mut UserBuffer::new(UserPtr::from_ptr(buffer.cast_mut().cast()), len);
-        match private.write(from) {
-            // The count is within `len`, which is `MAX_RW_COUNT` at most.
-            Ok(count) => count as isize,
-            Err(err) => err.to_errno() as isize,
-        }
+        Self::answer(private.write(from))
     }
 
     /// # Safety
@@ -220,11 +222,7 @@ impl<T: FileOperations> Vtable<T> {
         // SAFETY: As above.
         let nonblock = unsafe { Self::nonblock((*kiocb).ki_filp) };
 
-        match private.read(to, CallFlags { nonblock, nowait }) {
-            // The count is within `to`, which holds `MAX_RW_COUNT` bytes at most.
-            Ok(count) => count as isize,
-            Err(err) => err.to_errno() as isize,
-        }
+        Self::answer(private.read(to, CallFlags { nonblock, nowait }))
     }
 
     /// # Safety
@@ -240,11 +238,7 @@ impl<T: FileOperations> Vtable<T> {
         // SAFETY: By the safety requirements; nobody else uses `iter` during the call.
         let from = unsafe { IovIterSource::from_raw(iter) };
 
-        match private.write(from) {
-            // The count is within `from`, which holds `MAX_RW_COUNT` bytes at most.
-            Ok(count) => count as isize,
-            Err(err) => err.to_errno() as isize,
-        }
+        Self::answer(private.write(from))
     }
 
     /// # Safety

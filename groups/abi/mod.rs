@@ -16,6 +16,5 @@ pub(crate) mod later;
 pub(crate) mod once;
 pub(crate) mod parcel;
 pub(crate) mod schedule;
-pub(crate) mod user;
 pub(crate) mod wait;
 pub(crate) mod xxhash;

@@ -268,19 +268,20 @@ impl WaitQueue {
 
     #[cold]
     fn wake_waiting(&self, whom: Whom, key: *mut c_void) {
-        let count = match whom {
+        match whom {
             // SAFETY: By the type invariant this is an initialized wait queue head. Threads take
             // no notice of the key; pollers take it for a set of events.
             Whom::Next => unsafe {
-                bindings::__wake_up_sync_key(self.raw.get(), bindings::TASK_NORMAL, key);
-                return;
+                bindings::__wake_up_sync_key(self.raw.get(), bindings::TASK_NORMAL, key)
             },
             // For C, 0 is all of them.
-            Whom::UpTo(0) => return,
-            Whom::UpTo(count) => c_int::try_from(count).unwrap_or(c_int::MAX),
-        };
-        // SAFETY: As above.
-        unsafe { bindings::__wake_up(self.raw.get(), bindings::TASK_NORMAL, count, key) };
+            Whom::UpTo(0) => {}
+            Whom::UpTo(count) => {
+                let count = c_int::try_from(count).unwrap_or(c_int::MAX);
+                // SAFETY: As above.
+                unsafe { bindings::__wake_up(self.raw.get(), bindings::TASK_NORMAL, count, key) };
+            }
+        }
     }
 
     /// The wait queue, as C has it.
