@@ -33,6 +33,7 @@ pub struct Test {
     run: fn(),
     seconds: u64,
     loads: bool,
+    soaks: bool,
 }
 
 impl Test {
@@ -42,12 +43,21 @@ impl Test {
             run,
             seconds: 60,
             loads: false,
+            soaks: false,
         }
     }
 
     /// It may take so long, on an idle machine without virtualization by hardware.
     pub const fn seconds(self, seconds: u64) -> Self {
         Self { seconds, ..self }
+    }
+
+    /// It goes on for as long as [`soak`] says, on top of that.
+    pub const fn soaks(self) -> Self {
+        Self {
+            soaks: true,
+            ..self
+        }
     }
 
     /// It loads and unloads the module itself.
@@ -92,7 +102,11 @@ usage: vm [--list] [TEXT]...
 Runs the tests whose names contain one of the TEXTs, by default all of them, and prints TAP.
   --list   print their names instead
   --exact  the TEXTs are whole names
-GROUPS_TEST_PATIENCE=N multiplies every time limit, for kernels that are slow on purpose.";
+  --replay WHAT  run the random program of this seed, or in this file, and show each call
+GROUPS_TEST_PATIENCE=N multiplies every time limit, for kernels that are slow on purpose.
+GROUPS_TEST_SCALE=N divides the work of the random tests, for the same.
+GROUPS_TEST_SOAK_SECONDS=N has them go on for so long at least.
+GROUPS_TEST_SEED=N has the random programs begin with this seed.";
 
 /// The program: see [`USAGE`].
 pub fn main(tests: &[Test]) -> ExitCode {
@@ -190,10 +204,22 @@ fn run_all(tests: &[&Test]) -> ExitCode {
 
 /// How much longer than expected everything may take.
 fn patience() -> u32 {
-    std::env::var("GROUPS_TEST_PATIENCE")
-        .ok()
-        .and_then(|patience| patience.parse().ok())
-        .unwrap_or(1)
+    number("GROUPS_TEST_PATIENCE").unwrap_or(1)
+}
+
+/// How much of so much work is to be done: part of it on a kernel that is slow on purpose.
+pub fn scaled(work: u64) -> u64 {
+    work / number("GROUPS_TEST_SCALE").unwrap_or(1).max(1)
+}
+
+/// How long random tests go on at least.
+pub fn soak() -> Duration {
+    Duration::from_secs(number("GROUPS_TEST_SOAK_SECONDS").unwrap_or(0))
+}
+
+/// A number from the environment.
+fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 #[expect(clippy::zombie_processes, reason = "kill_all waits for what is left")]
@@ -203,7 +229,10 @@ fn run(test: &Test) -> Result<Option<String>, Vec<String>> {
     let mut log = KernelLog::from_now();
     let mut output = nameless_file();
     let start = Instant::now();
-    let limit = Duration::from_secs(test.seconds) * patience();
+    let mut limit = Duration::from_secs(test.seconds) * patience();
+    if test.soaks {
+        limit += soak();
+    }
 
     let mut child = Command::new("/proc/self/exe")
         .args(["--exec", test.name])

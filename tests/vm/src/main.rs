@@ -11,10 +11,14 @@ mod calls;
 mod group;
 mod harness;
 mod kernel_log;
+mod memory;
 mod module;
 mod process;
 mod processor;
+mod runner;
 mod signals;
+mod sleeper;
+mod subject;
 mod sys;
 
 mod barrier_test;
@@ -30,6 +34,7 @@ mod poll_test;
 mod program_test;
 mod queue_test;
 mod race_test;
+mod random_test;
 mod read_test;
 mod stress_test;
 mod uring_test;
@@ -40,6 +45,12 @@ mod write_test;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    if let [option, what] = args.as_slice() {
+        if option == "--replay" {
+            return random_test::replay(what);
+        }
+    }
     // In the order in which one would ask; those that unload the module come last.
     let tests: Vec<_> = [
         device_test::TESTS,
@@ -58,6 +69,7 @@ fn main() -> ExitCode {
         wait_test::TESTS,
         poll_test::TESTS,
         stress_test::TESTS,
+        random_test::TESTS,
         program_test::TESTS,
         hash_test::TESTS,
         lifecycle_test::TESTS,
