@@ -15,17 +15,20 @@ mod memory;
 mod module;
 mod process;
 mod processor;
+mod recorder;
 mod runner;
 mod signals;
 mod sleeper;
 mod subject;
 mod sys;
+mod worker;
 
 mod barrier_test;
 mod delay_test;
 mod device_test;
 mod fault_test;
 mod hash_test;
+mod history_test;
 mod install_test;
 mod lifecycle_test;
 mod limits_test;
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         poll_test::TESTS,
         stress_test::TESTS,
         random_test::TESTS,
+        history_test::TESTS,
         program_test::TESTS,
         hash_test::TESTS,
         lifecycle_test::TESTS,
