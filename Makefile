@@ -12,7 +12,7 @@ export DESTDIR
 
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test shell check lib install uninstall update clean help
+.PHONY: all demo test soak replay shell check lib install uninstall update clean help
 
 all: ## build groups.ko; KDIR=... names a kernel tree, FLAVOUR=amd64 another of Debian's kernels
 	@scripts/build.sh
@@ -27,6 +27,14 @@ demo: ## watch two processes talk through a group, in a VM with Debian's own ker
 test: ## run all tests, here and in the VM; T=name runs one
 	@scripts/build.sh --root
 	@tests/run.sh $(T)
+
+soak: ## run the random tests for SECONDS=600
+	@scripts/build.sh --root
+	@GROUPS_TEST_SOAK_SECONDS=$$(($(or $(SECONDS),600) / 2)) GROUPS_VM_OPTIONS="$(GROUPS_VM_OPTIONS) --timeout 0" tests/run.sh random_
+
+replay: ## run the random program SEED=N, or PROGRAM=FILE, and show each call beside what the model says
+	@scripts/build.sh --root
+	@tests/run.sh --replay $(or $(PROGRAM),$(SEED))
 
 shell: ## a root shell in the VM, with the module loaded
 	@scripts/build.sh --root

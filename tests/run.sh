@@ -9,11 +9,16 @@
 #   tests/run.sh NAME...   those whose names contain one of these; the VM is
 #                          booted only if it has such a test
 #   tests/run.sh --list    their names
+#   tests/run.sh --replay SEED|FILE
+#                          runs one of the random programs once more, in a VM, and
+#                          shows each call beside what the model says
 #
 # The last line says how many passed and failed. Logs stay in tests/target/log.
 #
 # Environment, beside that of scripts/root.sh:
 #   GROUPS_TEST_PATIENCE   multiplies the time limits of the tests in the VM
+#   GROUPS_TEST_SCALE      divides the work of the random tests
+#   GROUPS_TEST_SOAK_SECONDS  has them go on for so long at least
 #   GROUPS_VM_OPTIONS      more options for scripts/vm.sh (--kernel, --append …)
 
 set -euo pipefail
@@ -36,7 +41,7 @@ inside_build() {
 	kdir=$(realpath /lib/modules/*/build)
 	release=$(<"$kdir/include/config/kernel.release")
 	cd "$TESTS"
-	cargo test --quiet --locked --package host --no-run
+	cargo test --quiet --locked --package host --package model --no-run
 	cargo build --quiet --locked --release --package vm --package pair
 	make --silent --directory programs OUT="$TESTS/target/programs"
 	"$CLONE/lgroups/tests/build.sh"
@@ -50,7 +55,7 @@ inside_build() {
 inside_list() {
 	local name
 	cd "$TESTS"
-	cargo test --quiet --locked --package host -- --list |
+	cargo test --quiet --locked --package host --package model -- --list |
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/host /'
 	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
 		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
@@ -66,7 +71,7 @@ matching() {
 
 inside_host() {
 	cd "$TESTS"
-	exec cargo test --quiet --locked --package host -- --exact "$@"
+	exec cargo test --quiet --locked --package host --package model -- --exact "$@"
 }
 
 # Those that need the module are marked as ignored, and run in the VM.
@@ -78,6 +83,7 @@ inside_lib_host() {
 case ${1:-} in
 --inside) "inside_$2" "${@:3}"; exit ;;
 --list | '') ;;
+--replay) [ -n "${2:-}" ] || die "--replay what? The seed of a random program, or a file that has one" ;;
 -h | --help) usage; exit ;;
 -*) usage >&2; die "unknown option: $1" ;;
 esac
@@ -94,6 +100,12 @@ in_root build || die "the tests do not build"
 if [ "${1:-}" = --list ]; then
 	in_root list | sed 's/^[a-z-]* //'
 	exit
+fi
+
+if [ "${1:-}" = --replay ]; then
+	what=$2 options=()
+	[ ! -e "$what" ] || what=$(realpath -- "$what") options=(--share "$(dirname -- "$what")")
+	exec "$CLONE/scripts/vm.sh" "${options[@]}" -- "$VM" --replay "$what"
 fi
 
 in_root list "$@" >"$LOGS/wanted"
