@@ -119,7 +119,7 @@ fn refuses(promise: Promise, entries: &[Entry]) {
 
 #[test]
 fn simulated_histories_are_accepted() {
-    for seed in 0..150 {
+    for seed in 0..64 {
         let kinds = Kinds {
             delays: seed % 2 > 0,
             limits: seed % 4 > 1,
@@ -155,7 +155,7 @@ fn simulated_histories_have_everything_in_them() {
 #[track_caller]
 fn refuses_doctored(kinds: Kinds, doctor: impl Fn(&mut Vec<Entry>, usize) -> bool) {
     let mut doctored = 0;
-    for seed in 0..20 {
+    for seed in 0..8 {
         let history = simulate(seed, 300, kinds);
         for at in 0..history.entries.len() {
             let mut history = history.clone();
@@ -168,7 +168,7 @@ fn refuses_doctored(kinds: Kinds, doctor: impl Fn(&mut Vec<Entry>, usize) -> boo
             }
         }
     }
-    assert!(doctored > 500, "only {doctored}");
+    assert!(doctored > 300, "only {doctored}");
 }
 
 fn has_message(entries: &[Entry], at: usize) -> bool {

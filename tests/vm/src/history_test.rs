@@ -155,7 +155,9 @@ impl<'a> Round<'a> {
         let (groups, habits, stop) = (self.groups, self.habits, self.stop);
         let seed = self.random.below(u64::MAX);
         let book = self.books.book(writer);
-        let messages = scaled(ROUND) as u32 / WORKERS as u32;
+        // Those that come for others have less left to do.
+        let share = if writer < WORKERS { 1 } else { 4 };
+        let messages = scaled(ROUND) as u32 / WORKERS as u32 / share;
         let child = spawn(|| {
             let worker = Worker::new(book, seed, groups, habits);
             match sleeps {

@@ -42,6 +42,7 @@ fn random_programs_do_what_the_model_says() {
         "{number} programs from seed {first}, {} calls",
         runner.calls()
     );
+    runner.tally().iter().for_each(|line| println!("{line}"));
 }
 
 fn report(seed: u64, program: &[model::call::Call], problem: &str) -> String {
@@ -72,13 +73,13 @@ pub fn replay(what: &str) -> ExitCode {
             }
         },
     };
-    let Err(_) = runner.run(&program, &show) else {
+    let Err(_) = runner.run(&program, Some(&show)) else {
         println!("# it does what the model says");
         return ExitCode::SUCCESS;
     };
     if let Some(Err((program, _))) = seed.map(|seed| runner.run_seed(seed)) {
         println!("# without what is not needed for going wrong:");
-        let _ = runner.run(&program, &show);
+        let _ = runner.run(&program, Some(&show));
     }
     ExitCode::FAILURE
 }

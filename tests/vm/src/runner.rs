@@ -14,7 +14,9 @@ use nix::sys::stat::{Mode, SFlag, major, makedev, mknod, stat};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
 use proptest::test_runner::{TestCaseError, TestError};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs;
+use std::mem::{Discriminant, discriminant};
 use std::path::PathBuf;
 
 /// How many groups programs that fail may use up, for each spoils its own. The other tests need
@@ -40,10 +42,34 @@ struct State {
     spoiled: usize,
     nobody: PathBuf,
     calls: u64,
+    tally: Tally,
 }
 
-/// What shows each call as it is made.
-type Trace<'a> = &'a dyn Fn(&str);
+/// What shows each call as it is made, if anything does.
+type Trace<'a> = Option<&'a dyn Fn(&str)>;
+
+/// How often calls of each kind succeeded with 0, with more, or failed.
+#[derive(Default)]
+struct Tally(HashMap<(Discriminant<Call>, i64), (String, u64)>);
+
+impl Tally {
+    fn add(&mut self, call: &Call, outcome: &Outcome) {
+        let result = outcome
+            .result
+            .map_or_else(|errno| -(errno as i64), |value| value.min(1));
+        let key = (discriminant(call), result);
+        let name = || {
+            let name = format!("{call:?}");
+            let name = name.split([' ', '{']).next().unwrap_or_default();
+            match outcome.result {
+                Ok(0) => format!("{name} 0"),
+                Ok(_) => format!("{name} more"),
+                Err(errno) => format!("{name} {errno:?}"),
+            }
+        };
+        self.0.entry(key).or_insert_with(|| (name(), 0)).1 += 1;
+    }
+}
 
 impl Runner {
     pub fn new() -> Self {
@@ -69,6 +95,7 @@ impl Runner {
             spoiled: 0,
             nobody,
             calls: 0,
+            tally: Tally::default(),
         };
         state.renew();
         Self {
@@ -80,6 +107,17 @@ impl Runner {
     /// How many calls were made, those that clear up not counted.
     pub fn calls(&self) -> u64 {
         self.state.borrow().calls
+    }
+
+    /// What calls came to, and how often, those that clear up included.
+    pub fn tally(&self) -> Vec<String> {
+        let tally = &self.state.borrow().tally.0;
+        let mut lines: Vec<_> = tally
+            .values()
+            .map(|(name, count)| format!("{name}: {count}"))
+            .collect();
+        lines.sort_unstable();
+        lines
     }
 
     /// The program that a seed makes.
@@ -98,7 +136,7 @@ impl Runner {
     pub fn run_seed(&self, seed: u64) -> Result<(), (Vec<Call>, String)> {
         let mut proptest = random::runner(seed);
         let result = proptest.run(&self.programs, |program| {
-            self.run(&program, &|_| {}).map_err(TestCaseError::fail)
+            self.run(&program, None).map_err(TestCaseError::fail)
         });
         match result {
             Ok(()) => Ok(()),
@@ -139,6 +177,7 @@ impl State {
             model: Model::new(registry, &groups),
             subject: Subject::new(self.groups.clone(), self.nobody.clone()),
             trace,
+            tally: &mut self.tally,
         };
         let result = run.program(program);
         self.registry = Some(run.model.into_registry());
@@ -156,6 +195,7 @@ struct Run<'a> {
     model: Model,
     subject: Subject,
     trace: Trace<'a>,
+    tally: &'a mut Tally,
 }
 
 impl Run<'_> {
@@ -163,40 +203,43 @@ impl Run<'_> {
         program
             .iter()
             .try_for_each(|call| self.call(call).map(|_| ()))?;
-        (self.trace)("# everything is put back, which is looked at as well");
+        self.show(|| "# everything is put back, which is looked at as well".to_owned());
         (0..GROUPS).try_for_each(|group| self.put_back(group))?;
         (0..model::model::SLOTS).try_for_each(|slot| self.call(&Call::Close { slot }).map(|_| ()))
     }
 
+    /// Shows a line.
+    fn show(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace {
+            trace(&line());
+        }
+    }
+
     /// Makes a call. `None`: it was left out, for it would not end.
     fn call(&mut self, call: &Call) -> Result<Option<Outcome>, String> {
-        let line = print(std::slice::from_ref(call));
-        let line = line.trim_end();
+        let line = || print(std::slice::from_ref(call));
         if self.model.would_wait(call, now_ns()) {
-            (self.trace)(&format!("{line}\n    # left out: it would wait"));
+            self.show(|| format!("{}    # left out: it would wait", line()));
             return Ok(None);
         }
         let (outcome, during) = self.subject.call(call, &self.model);
-        let verdict = self.model.observe(call, &outcome, during);
-        match verdict {
-            Ok(()) => {
-                (self.trace)(&format!("{line}\n    # {outcome}: the model says so too"));
-                Ok(Some(outcome))
-            }
-            Err(expected) => {
-                let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
-                let expected = if expected.is_empty() {
-                    "something else".to_owned()
-                } else {
-                    expected.join(" or ")
-                };
-                let took = (during.end - during.start) / 1000;
-                let problem =
-                    format!("{line}\n    # {outcome}, after {took} us: the model says {expected}");
-                (self.trace)(&problem);
-                Err(problem)
-            }
-        }
+        let Err(expected) = self.model.observe(call, &outcome, during) else {
+            self.tally.add(call, &outcome);
+            self.show(|| format!("{}    # {outcome}: the model says so too", line()));
+            return Ok(Some(outcome));
+        };
+        let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
+        let expected = match expected.as_slice() {
+            [] => "something else".to_owned(),
+            expected => expected.join(" or "),
+        };
+        let took = (during.end - during.start) / 1000;
+        let problem = format!(
+            "{}    # {outcome}, after {took} us: the model says {expected}",
+            line()
+        );
+        self.show(|| problem.clone());
+        Err(problem)
     }
 
     /// Makes a group what it was at the beginning, by calls that have to do what they do.
