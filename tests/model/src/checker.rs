@@ -16,12 +16,13 @@ mod steps;
 
 use crate::history::{Entry, History, Kind};
 use messages::Messages;
+use std::collections::HashMap;
 
 /// So many ways in which a promise was broken are shown.
 const FEW: usize = 3;
 
 /// A promise that was broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Promise {
     /// A call failed that cannot fail like this.
     Errors,
@@ -125,10 +126,15 @@ pub fn check(history: &History) -> Result<Counts, Vec<Violation>> {
         counts += calls.count(&messages);
     }
     if violations.is_empty() {
-        Ok(counts)
-    } else {
-        Err(violations)
+        return Ok(counts);
     }
+    let mut shown: HashMap<Promise, usize> = HashMap::new();
+    violations.retain(|violation| {
+        let count = shown.entry(violation.promise).or_default();
+        *count += 1;
+        *count <= FEW
+    });
+    Err(violations)
 }
 
 /// The calls to one group, by kind.

@@ -17,6 +17,7 @@ pub mod history;
 pub mod model;
 pub mod program;
 pub mod random;
+pub mod shrink;
 pub mod state;
 
 #[cfg(test)]
@@ -25,5 +26,7 @@ mod checker_test;
 mod model_test;
 #[cfg(test)]
 mod program_test;
+#[cfg(test)]
+mod shrink_test;
 #[cfg(test)]
 mod simulation;

@@ -4,14 +4,9 @@
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// How many steps are taken to make a failing program smaller.
-const SHRINKING: u32 = 500;
-
-/// A runner of one case, made from this seed, that makes it smaller if it fails.
+/// What makes a value from this seed.
 pub fn runner(seed: u64) -> TestRunner {
     let config = Config {
-        cases: 1,
-        max_shrink_iters: SHRINKING,
         failure_persistence: None,
         ..Config::default()
     };

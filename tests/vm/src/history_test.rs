@@ -80,9 +80,8 @@ fn random_histories_keep_the_promises() {
                 println!("round {number}, {habits:?}:");
                 violations
                     .iter()
-                    .take(20)
                     .for_each(|violation| println!("{violation}"));
-                panic!("{} violations", violations.len());
+                panic!("a history that does not keep the promises");
             }
         }
     }

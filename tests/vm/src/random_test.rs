@@ -33,7 +33,7 @@ fn random_programs_do_what_the_model_says() {
     let mut number = 0;
     while runner.calls() < scaled(CALLS) || start.elapsed() < soak() {
         let seed = first + number;
-        if let Err((program, problem)) = runner.run_seed(seed) {
+        if let Err((program, problem)) = runner.run_or_shrink(&runner.program(seed)) {
             panic!("{}", report(seed, &program, &problem));
         }
         number += 1;
@@ -77,7 +77,7 @@ pub fn replay(what: &str) -> ExitCode {
         println!("# it does what the model says");
         return ExitCode::SUCCESS;
     };
-    if let Some(Err((program, _))) = seed.map(|seed| runner.run_seed(seed)) {
+    if let Err((program, _)) = runner.run_or_shrink(&program) {
         println!("# without what is not needed for going wrong:");
         let _ = runner.run(&program, Some(&show));
     }

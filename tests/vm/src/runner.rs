@@ -10,9 +10,9 @@ use model::generate::programs;
 use model::model::{GROUPS, Model, Registry};
 use model::program::print;
 use model::random;
+use model::shrink::shrink;
 use nix::sys::stat::{Mode, SFlag, major, makedev, mknod, stat};
 use proptest::strategy::{BoxedStrategy, Strategy, ValueTree};
-use proptest::test_runner::{TestCaseError, TestError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -22,6 +22,9 @@ use std::path::PathBuf;
 /// How many groups programs that fail may use up, for each spoils its own. The other tests need
 /// some as well.
 const SPOILABLE: usize = 1200;
+
+/// How often a program is tried of which another part has gone wrong.
+const TRIES: usize = 2;
 
 /// The largest message that a program may leave behind.
 const LARGEST: usize = 6000;
@@ -131,18 +134,21 @@ impl Runner {
         self.state.borrow_mut().run(program, trace)
     }
 
-    /// Runs the program that a seed makes. `Err`: what is left of it when everything is left out
-    /// that is not needed for going wrong, and where that goes wrong.
-    pub fn run_seed(&self, seed: u64) -> Result<(), (Vec<Call>, String)> {
-        let mut proptest = random::runner(seed);
-        let result = proptest.run(&self.programs, |program| {
-            self.run(&program, None).map_err(TestCaseError::fail)
+    /// Runs a program. `Err`: what is left of it when everything is left out that is not needed for
+    /// going wrong, and where that goes wrong.
+    pub fn run_or_shrink(&self, program: &[Call]) -> Result<(), (Vec<Call>, String)> {
+        let Err(mut problem) = self.run(program, None) else {
+            return Ok(());
+        };
+        let program = shrink(program, |program| {
+            // Some go wrong not every time.
+            let mut problems = (0..TRIES).filter_map(|_| self.run(program, None).err());
+            let found = problems.next();
+            let is_found = found.is_some();
+            problem = found.unwrap_or(std::mem::take(&mut problem));
+            is_found
         });
-        match result {
-            Ok(()) => Ok(()),
-            Err(TestError::Fail(reason, program)) => Err((program, reason.to_string())),
-            Err(TestError::Abort(reason)) => panic!("no program: {reason}"),
-        }
+        Err((program, problem))
     }
 }
 

@@ -40,10 +40,11 @@ fn check_left_behind(calls: &Calls<'_>, seen: &[(u64, &Entry)], violations: &mut
     let Some(awake) = calls.awakes.iter().filter(on).next_back() else {
         return;
     };
-    for &(since, sleep) in seen {
-        if sleep.fate == Fate::Open && since < awake.start {
-            let calls = [sleep, *awake];
-            violations.push(Violation::new(Promise::NotLeftBehind, &calls));
+    for &sleep in calls.sleeps.iter().filter(|sleep| sleep.fate == Fate::Open) {
+        let slept =
+            |&(since, call): &(u64, &Entry)| std::ptr::eq(call, sleep) && since < awake.start;
+        if seen.iter().any(slept) {
+            violations.push(Violation::new(Promise::NotLeftBehind, &[sleep, awake]));
         }
     }
 }

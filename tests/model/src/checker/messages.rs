@@ -171,8 +171,10 @@ impl<'a> Missing<'a> {
         // Each killed reader may have taken one with it.
         let may_have = |write: &&Entry| self.undecided.iter().any(|read| read.end >= write.start);
         if lost.len() > self.undecided.len() || !lost.iter().all(may_have) {
-            let lost = lost.iter().take(super::FEW);
-            violations.extend(lost.map(|write| Violation::new(Promise::NotLost, &[write])));
+            violations.extend(
+                lost.iter()
+                    .map(|write| Violation::new(Promise::NotLost, &[write])),
+            );
         }
     }
 

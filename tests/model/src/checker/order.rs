@@ -3,7 +3,7 @@
 //! The order of messages, and whether who found none looked at the right time.
 
 use super::messages::{Message, Messages};
-use super::{Calls, FEW, Promise, Violation};
+use super::{Calls, Promise, Violation};
 use crate::call::MS;
 use crate::history::Entry;
 use std::collections::HashMap;
@@ -86,7 +86,6 @@ fn check_due_of_later(messages: &Messages<'_>, violations: &mut Vec<Violation>) 
     written.sort_unstable_by_key(|message| message.write.end);
     delayed.sort_unstable_by_key(|message| message.write.start);
     let mut written = written.into_iter().peekable();
-    let mut found = 0;
     for message in delayed {
         while let Some(before) = written.next_if(|m| m.write.end < message.write.start) {
             let place = ends.partition_point(|&end| end < before.due().hi);
@@ -96,8 +95,7 @@ fn check_due_of_later(messages: &Messages<'_>, violations: &mut Vec<Violation>) 
         let Some(read) = message.read else { continue };
         if let Some(before) = by_due.latest(places) {
             let before_read = before.read.map_or(read, |read| read);
-            if before_read.start > read.end && found < FEW {
-                found += 1;
+            if before_read.start > read.end {
                 let calls = [before.write, message.write, read, before_read];
                 violations.push(Violation::new(Promise::DueOrder, &calls));
             }
@@ -166,7 +164,6 @@ fn sweep(
     later.sort_unstable_by_key(|second| second.after);
     let mut earlier = earlier.into_iter().peekable();
     let mut last: Option<Earlier<'_>> = None;
-    let mut found = 0;
     for second in later {
         // Of all that have to come first, the one that was taken last.
         while let Some(first) = earlier.next_if(|first| first.by < second.after) {
@@ -178,8 +175,7 @@ fn sweep(
             }
         }
         let Some(first) = &last else { continue };
-        if first.taken_from > second.taken_by && found < FEW {
-            found += 1;
+        if first.taken_from > second.taken_by {
             let calls = [first.calls, second.calls].concat();
             violations.push(Violation::new(promise, &calls));
         }
