@@ -27,9 +27,23 @@ pub fn programs() -> BoxedStrategy<Vec<Call>> {
     prop_oneof![usual.prop_map(whole), any.prop_map(whole)].boxed()
 }
 
-/// What a program begins with: most slots are in use.
+/// What a program begins with: all slots are in use.
 fn opening() -> impl Strategy<Value = Vec<Call>> {
-    vec(open(), SLOTS..SLOTS * 2)
+    let into = |(at, call)| match call {
+        Call::Open {
+            group,
+            access,
+            nonblock,
+            ..
+        } => Call::Open {
+            slot: at,
+            group,
+            access,
+            nonblock,
+        },
+        call => call,
+    };
+    vec(open(), SLOTS).prop_map(move |calls| calls.into_iter().enumerate().map(into).collect())
 }
 
 fn calls(wild: bool) -> impl Strategy<Value = Call> {

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 /// The most bytes that a worker writes or reads.
 const MOST: usize = 200;
 
+/// After so many reads and writes in vain a worker gives up.
+const HOPELESS: u32 = 5000;
+
 /// What workers do, beside writing and reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Habits {
@@ -43,6 +46,8 @@ pub struct Worker<'a> {
     places: Vec<Place<'a>>,
     habits: Habits,
     sent: u32,
+    /// How many reads and writes in a row came to nothing.
+    in_vain: u32,
     buffer: [u8; MOST],
 }
 
@@ -95,13 +100,15 @@ impl<'a> Worker<'a> {
             places: groups.iter().enumerate().map(place).collect(),
             habits,
             sent: 0,
+            in_vain: 0,
             buffer: [0; MOST],
         }
     }
 
-    /// Works until so many messages have been accepted.
+    /// Works until so many messages have been accepted, or nothing goes any more: then the others'
+    /// books may say why.
     pub fn work(mut self, messages: u32) {
-        while self.sent < messages && !self.book.is_nearly_full() {
+        while self.sent < messages && self.in_vain < HOPELESS && !self.book.is_nearly_full() {
             let group = self.random.below(self.places.len() as u64) as usize;
             match self.random.below(1000) {
                 0..5 if self.habits.delays => self.change_delay(group),
@@ -181,6 +188,7 @@ impl<'a> Worker<'a> {
             Err(Errno::ENOSPC) => Kind::Read,
             _ => Kind::None,
         };
+        self.count(written.is_ok());
         written.is_ok()
     }
 
@@ -218,7 +226,12 @@ impl<'a> Worker<'a> {
             came
         });
         place.next = if came { Kind::None } else { Kind::Write };
+        self.count(came);
         came
+    }
+
+    fn count(&mut self, is_done: bool) {
+        self.in_vain = if is_done { 0 } else { self.in_vain + 1 };
     }
 
     fn change_delay(&mut self, group: usize) {
