@@ -11,6 +11,7 @@ use model::history::{Entry, Kind, SMALLEST, fill, number, recognize};
 use model::random::Random;
 use nix::errno::Errno;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 /// The most bytes that a worker writes or reads.
 const MOST: usize = 200;
@@ -134,6 +135,8 @@ impl<'a> Worker<'a> {
                 // SAFETY: The command takes no argument.
                 entry.result = result(unsafe { sys::ioctl(device, SLEEP_ON_BARRIER, 0) });
             });
+            // Otherwise some sleepers could keep the alarm on among them.
+            std::thread::sleep(Duration::from_micros(self.random.below(2000)));
         }
         self.leave();
     }
