@@ -231,17 +231,17 @@ impl Run<'_> {
         let (outcome, during) = self.subject.call(call, &self.model);
         let Err(expected) = self.model.observe(call, &outcome, during) else {
             self.tally.add(call, &outcome);
-            self.show(|| format!("{}    # {outcome}: the model says so too", line()));
+            self.show(|| format!("{}    # {outcome}; the model: the same", line()));
             return Ok(Some(outcome));
         };
         let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
         let expected = match expected.as_slice() {
-            [] => "something else".to_owned(),
+            [] => "it cannot have returned yet".to_owned(),
             expected => expected.join(" or "),
         };
         let took = (during.end - during.start) / 1000;
         let problem = format!(
-            "{}    # {outcome}, after {took} us: the model says {expected}",
+            "{}    # {outcome}, after {took} us; the model: {expected}",
             line()
         );
         self.show(|| problem.clone());
