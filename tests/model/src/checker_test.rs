@@ -584,6 +584,8 @@ fn sleepers_who_are_awoken_are_accepted() {
         awake(62, 66, 1),
     ]);
     accepts(&[killed(sleep(1, 10, 40)), awake(50, 60, 2)]);
+    // It left before it was gone.
+    accepts(&[killed(sleep(1, 10, 40)), seen(1, 15), awake(20, 30, 2)]);
     // Somebody who is awoken after a killed one.
     accepts(&[killed(sleep(1, 10, 40)), sleep(2, 30, 70), awake(50, 60, 0)]);
 }

@@ -20,15 +20,25 @@ pub fn check(calls: &Calls<'_>, violations: &mut Vec<Violation>) {
     }
     let seen = seen(calls);
     let certain = certain(&seen, &alarm);
+    let spans = Spans::of(
+        certain
+            .iter()
+            .map(|&(from, until, _)| (from, until))
+            .collect(),
+    );
     for &awake in calls.awakes.iter().filter(|awake| awake.is_decided()) {
         let fits = match awake.result {
             NOW => alarm.anybody(awake.start, awake.end),
             BEFORE => alarm.may_be_on(awake.start, awake.end),
-            NOBODY => !certain.all_through(awake.start, awake.end),
+            NOBODY => !spans.all_through(awake.start, awake.end),
             _ => false,
         };
         if !fits {
-            violations.push(Violation::new(Promise::Awake, &[awake]));
+            let slept =
+                |&&(from, until, _): &&(u64, u64, &Entry)| from < awake.start && until > awake.end;
+            let mut calls = vec![awake];
+            calls.extend(certain.iter().find(slept).map(|(.., sleep)| sleep));
+            violations.push(Violation::new(Promise::Awake, &calls));
         }
     }
     check_left_behind(calls, &seen, violations);
@@ -63,26 +73,29 @@ fn seen<'a>(calls: &Calls<'a>) -> Vec<(u64, &'a Entry)> {
     calls.seen.iter().filter_map(within).collect()
 }
 
-/// When somebody slept for sure: from being seen until the alarm can have been on.
-fn certain(seen: &[(u64, &Entry)], alarm: &Alarm) -> Spans {
-    let mut spans: Vec<_> = seen
-        .iter()
-        .filter(|&&(since, _)| !alarm.may_be_on(since, since))
-        .map(|&(since, sleep)| (since, alarm.next(since).min(sleep.end)))
-        .collect();
-    spans.sort_unstable();
-    let mut latest = 0;
-    for (_, end) in &mut spans {
-        latest = latest.max(*end);
-        *end = latest;
-    }
-    Spans(spans)
+/// Calls in which somebody slept for sure, and when: from being seen until the alarm can have been
+/// on. Who is killed leaves some time before he is gone, so nothing is sure of him.
+fn certain<'a>(seen: &[(u64, &'a Entry)], alarm: &Alarm) -> Vec<(u64, u64, &'a Entry)> {
+    seen.iter()
+        .filter(|&&(since, sleep)| sleep.fate != Fate::Killed && !alarm.may_be_on(since, since))
+        .map(|&(since, sleep)| (since, alarm.next(since).min(sleep.end), sleep))
+        .collect()
 }
 
 /// Spans by their beginnings, each with the latest end so far.
 struct Spans(Vec<(u64, u64)>);
 
 impl Spans {
+    fn of(mut spans: Vec<(u64, u64)>) -> Self {
+        spans.sort_unstable();
+        let mut latest = 0;
+        for (_, end) in &mut spans {
+            latest = latest.max(*end);
+            *end = latest;
+        }
+        Self(spans)
+    }
+
     /// Whether one of them goes from before `start` to behind `end`.
     fn all_through(&self, start: u64, end: u64) -> bool {
         let until = self.0.partition_point(|&(from, _)| from < start);
@@ -105,12 +118,7 @@ impl Alarm {
     fn of(calls: &Calls<'_>) -> Self {
         let on = |awake: &&&Entry| !awake.is_decided() || awake.result == NOW;
         let awakes = || calls.awakes.iter().filter(on);
-        let mut by_start: Vec<_> = awakes().map(|awake| (awake.start, awake.end)).collect();
-        let mut latest = 0;
-        for (_, end) in &mut by_start {
-            latest = latest.max(*end);
-            *end = latest;
-        }
+        let by_start = awakes().map(|awake| (awake.start, awake.end)).collect();
         let mut by_end: Vec<_> = awakes().map(|awake| (awake.end, awake.start)).collect();
         by_end.sort_unstable();
         let mut earliest = NEVER;
@@ -126,7 +134,7 @@ impl Alarm {
             }
         }
         Self {
-            on: Spans(by_start),
+            on: Spans::of(by_start),
             by_end,
             occupied,
         }
