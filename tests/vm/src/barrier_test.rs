@@ -5,12 +5,14 @@
 use crate::calls::sleeps_in;
 use crate::group::{Device, Group};
 use crate::harness::Test;
-use crate::process::{Child, DAEMON, NOBODY, as_user, become_user, spawn, wait_until};
+use crate::process::{Child, DAEMON, NOBODY, as_user, become_user, spawn, stop, wait_until};
 use crate::signals::{handle, handled};
 use crate::sys::{AWAKE_BARRIER, SLEEP_ON_BARRIER, shared};
 use crate::{processor, test};
 use nix::errno::Errno::*;
 use nix::sys::signal::{SaFlags, Signal, kill};
+use nix::unistd::gettid;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
 
 pub const TESTS: &[Test] = &[
@@ -27,7 +29,9 @@ pub const TESTS: &[Test] = &[
     test!(barriers_are_each_groups_own),
     test!(sleepers_and_awakers_may_be_of_different_users),
     test!(ten_rounds_of_sleepers_and_an_awaker),
+    test!(a_stopped_sleeper_counts_as_left_and_comes_again),
     test!(a_thousand_sleepers_wake).seconds(120),
+    test!(one_awake_wakes_thousands_of_sleepers).seconds(240),
     test!(sleepers_and_awakers_at_once_all_get_on).seconds(120),
 ];
 
@@ -253,6 +257,50 @@ fn a_thousand_sleepers_wake() {
             device.awake_barrier();
             left.load(SeqCst) == 1000
         });
+    });
+    assert_eq!(device.awake_barrier(), 2);
+}
+
+fn a_stopped_sleeper_counts_as_left_and_comes_again() {
+    let device = Group::new().open();
+    let child = patient(&device);
+    stop(child.pid());
+    assert_eq!(device.awake_barrier(), 2, "the stopped has left");
+    // It keeps nobody from passing.
+    let other = patient(&device);
+    assert_eq!(device.awake_barrier(), 0);
+    other.join();
+    assert_eq!(device.awake_barrier(), 2);
+    kill(child.pid(), Signal::SIGCONT).unwrap();
+    await_sleep(&child);
+    wait_until("it sleeps again", || device.awake_barrier() == 0);
+    child.join();
+}
+
+/// Each of them has to be asleep before, and nobody may be awoken for another.
+fn one_awake_wakes_thousands_of_sleepers() {
+    const SLEEPERS: usize = 2000;
+    let device = Group::new().open();
+    let (names, left) = (Mutex::new(Vec::new()), &shared(1)[0]);
+    std::thread::scope(|scope| {
+        for _ in 0..SLEEPERS {
+            let sleeper = std::thread::Builder::new().stack_size(32 << 10);
+            let sleep = || {
+                names.lock().unwrap().push(gettid());
+                assert_eq!(device.sleep_on_barrier(), Ok(0));
+                left.fetch_add(1, SeqCst);
+            };
+            sleeper.spawn_scoped(scope, sleep).expect("a thread");
+        }
+        wait_until("all have come", || names.lock().unwrap().len() == SLEEPERS);
+        for &name in names.lock().unwrap().iter() {
+            wait_until("a sleeper sleeps", || {
+                sleeps_in(name, libc::SYS_ioctl, Some(SLEEP_ON_BARRIER))
+            });
+        }
+        assert_eq!(left.load(SeqCst), 0, "somebody passed");
+        assert_eq!(device.awake_barrier(), 0);
+        wait_until("all have left", || left.load(SeqCst) == SLEEPERS as u64);
     });
     assert_eq!(device.awake_barrier(), 2);
 }

@@ -3,15 +3,18 @@
 //! What happens when a program's memory is not there: on the way in, on the way out, for good or
 //! for a while.
 
+use crate::calls::{ms, now_ns};
 use crate::group::{DEFAULT_STORAGE, Group, fresh_id, group0};
 use crate::harness::Test;
-use crate::process::{spawn, wait_until};
-use crate::sys::{self, BAD_ADDRESSES, Cliff, INSTALL_GROUP, PAGE, RawGroup, map, shared};
+use crate::process::{await_stop, spawn, wait_until};
+use crate::sys::{self, BAD_ADDRESSES, Cliff, INSTALL_GROUP, PAGE, RawGroup, shared};
 use crate::test;
-use nix::errno::Errno::{self, *};
-use nix::sys::mman::{MapFlags, ProtFlags};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use crate::userfault::{FILLING, SlowPage, stuck, stuck_until};
+use nix::errno::Errno::*;
+use nix::sys::mman::ProtFlags;
+use nix::sys::signal::{Signal, kill};
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 /// A small message and a large one: the module stores them in different ways.
 const SIZES: [usize; 2] = [100, 2000];
@@ -31,6 +34,10 @@ pub const TESTS: &[Test] = &[
     test!(an_install_that_waits_for_its_memory_stops_nobody_else),
     test!(a_writer_killed_while_it_waits_gives_its_room_back),
     test!(a_reader_killed_while_it_waits_leaves_its_message_first),
+    test!(a_sender_whose_memory_takes_a_second_is_waited_for_by_nobody),
+    test!(a_reader_stopped_in_the_middle_of_a_read_stops_nobody_else),
+    test!(a_sender_stopped_in_the_middle_of_a_write_stops_nobody_else),
+    test!(a_reader_stopped_and_killed_in_the_middle_leaves_its_message_first),
 ];
 
 fn write_from_nowhere_is_EFAULT() {
@@ -189,110 +196,6 @@ fn messages_put_back_by_many_readers_keep_their_order() {
     }
 }
 
-/// A page whose first use waits until [`fill`](SlowPage::fill) brings it, and behind one that is
-/// like any other.
-struct SlowPage {
-    uffd: OwnedFd,
-    page: *mut u8,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct UffdioApi {
-    api: u64,
-    features: u64,
-    ioctls: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct UffdioRegister {
-    start: u64,
-    len: u64,
-    mode: u64,
-    ioctls: u64,
-}
-
-#[repr(C)]
-#[derive(Default)]
-struct UffdioCopy {
-    dst: u64,
-    src: u64,
-    len: u64,
-    mode: u64,
-    copy: i64,
-}
-
-const UFFDIO_API: u64 = 0xc018_aa3f;
-const UFFDIO_REGISTER: u64 = 0xc020_aa00;
-const UFFDIO_COPY: u64 = 0xc028_aa03;
-const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
-
-impl SlowPage {
-    fn new() -> Self {
-        // SAFETY: The call takes numbers only.
-        let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) } as i32;
-        Errno::result(fd).expect("userfaultfd");
-        // SAFETY: The descriptor is new, and nobody else's.
-        let uffd = unsafe { OwnedFd::from_raw_fd(fd) };
-        let mut api = UffdioApi {
-            api: 0xaa,
-            ..Default::default()
-        };
-        let pages = map(2 * PAGE, MapFlags::MAP_PRIVATE);
-        // SAFETY: This is the second page of the mapping.
-        let page: *mut u8 = unsafe { pages.byte_add(PAGE) }.as_ptr().cast();
-        let mut register = UffdioRegister {
-            start: page as u64,
-            len: PAGE as u64,
-            mode: UFFDIO_REGISTER_MODE_MISSING,
-            ..Default::default()
-        };
-        // SAFETY: The structs are what these commands take.
-        unsafe {
-            sys::ioctl(&uffd, UFFDIO_API, &raw mut api as usize).expect("UFFDIO_API");
-            sys::ioctl(&uffd, UFFDIO_REGISTER, &raw mut register as usize).expect("register");
-        }
-        Self { uffd, page }
-    }
-
-    fn page(&self) -> *mut u8 {
-        self.page
-    }
-
-    /// The place so many bytes in front of it.
-    fn in_front(&self, n: usize) -> *mut u8 {
-        assert!(n <= PAGE);
-        // SAFETY: It is within the page in front.
-        unsafe { self.page.sub(n) }
-    }
-
-    /// Waits until somebody waits for the page.
-    fn wait_for_a_fault(&self) {
-        let mut event = [0u8; 32];
-        let fd = self.uffd.as_fd().as_raw_fd();
-        // SAFETY: The buffer is ours; an event fits into it.
-        let read = unsafe { libc::read(fd, event.as_mut_ptr().cast(), event.len()) };
-        assert_eq!(read, 32, "userfaultfd");
-    }
-
-    /// Brings the page, full of this byte.
-    fn fill(&self, byte: u8) {
-        let content = vec![byte; PAGE];
-        let mut copy = UffdioCopy {
-            dst: self.page as u64,
-            src: content.as_ptr() as u64,
-            len: PAGE as u64,
-            ..Default::default()
-        };
-        // SAFETY: The struct is what this command takes; the page is ours.
-        unsafe { sys::ioctl(&self.uffd, UFFDIO_COPY, &raw mut copy as usize) }.expect("copy");
-    }
-}
-
-// SAFETY: The page is used through system calls only, which check it.
-unsafe impl Sync for SlowPage {}
-
 fn a_write_that_waits_for_its_memory_stops_nobody_else() {
     let group = Group::new();
     let (device, slow) = (group.open(), SlowPage::new());
@@ -367,7 +270,9 @@ fn an_install_that_waits_for_its_memory_stops_nobody_else() {
 fn a_writer_killed_while_it_waits_gives_its_room_back() {
     let group = Group::new();
     let device = group.open();
-    let child = stuck(|page| sys::write_at(group.open(), page, 100));
+    let child = stuck(|page| {
+        let _ = sys::write_at(group.open(), page, 100);
+    });
     device.assert_room(DEFAULT_STORAGE - 100);
     child.kill();
     device.drain();
@@ -380,8 +285,10 @@ fn a_reader_killed_while_it_waits_leaves_its_message_first() {
         let device = group.open();
         device.send(vec![1; size]);
         device.send(vec![2; size]);
-        // SAFETY: The page is not used otherwise.
-        let child = stuck(|page| unsafe { sys::read_at(group.open(), page, size) });
+        let child = stuck(|page| {
+            // SAFETY: The page is not used otherwise.
+            let _ = unsafe { sys::read_at(group.open(), page, size) };
+        });
         child.kill();
         assert_eq!(device.drain_up_to(size), [vec![1; size], vec![2; size]]);
         device.assert_empty();
@@ -389,19 +296,122 @@ fn a_reader_killed_while_it_waits_leaves_its_message_first() {
     }
 }
 
-/// A child in the middle of a call that waits for a page, which never comes.
-fn stuck(call: impl Fn(*mut u8) -> sys::Result<usize>) -> crate::process::Child {
-    let waits = &shared(1)[0];
-    let child = spawn(|| {
-        let slow = SlowPage::new();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                slow.wait_for_a_fault();
-                waits.store(1, SeqCst);
-            });
-            let _ = call(slow.page());
+/// For a second two processes send and receive, at once and with a delay, while a sender waits for
+/// its memory: promise 7.
+fn a_sender_whose_memory_takes_a_second_is_waited_for_by_nobody() {
+    let group = Group::new();
+    let (device, slow) = (group.open(), SlowPage::new());
+    let words = shared(2);
+    let (end, exchanged) = (&words[0], &words[1]);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| sys::write_at(group.open(), slow.page(), 100));
+        slow.wait_for_a_fault();
+        let start = now_ns();
+        let sender = scope.spawn(|| {
+            let device = group.open();
+            while end.load(SeqCst) == 0 {
+                match device.write("message") {
+                    Ok(7) | Err(ENOSPC) => {}
+                    result => panic!("write: {result:?}"),
+                }
+            }
         });
+        let receiver = scope.spawn(|| {
+            let device = group.open().waiting();
+            while end.load(SeqCst) == 0 {
+                assert_eq!(device.receive(), b"message");
+                exchanged.fetch_add(1, SeqCst);
+            }
+        });
+        for delay in [0, 1, 5] {
+            device.set_delay(delay);
+            // The first ones may be from before.
+            let before = exchanged.load(SeqCst) + 200;
+            wait_until("messages are exchanged", || exchanged.load(SeqCst) > before);
+        }
+        device.set_delay(0);
+        std::thread::sleep(Duration::from_nanos(
+            (start + ms(1000)).saturating_sub(now_ns()),
+        ));
+        assert!(!writer.is_finished());
+        // The receiver needs a message to see that it is the end.
+        end.store(1, SeqCst);
+        sender.join().unwrap();
+        while !receiver.is_finished() {
+            let _ = device.write("message");
+            std::thread::yield_now();
+        }
+        receiver.join().unwrap();
+        device.flush();
+        assert!(device.drain().iter().all(|message| message == b"message"));
+        slow.fill(b's');
+        assert_eq!(writer.join().unwrap(), Ok(100));
     });
-    wait_until("a child waits for its memory", || waits.load(SeqCst) == 1);
-    child
+    assert_eq!(device.receive(), [b's'; 100]);
+    device.assert_all_room();
+}
+
+fn a_reader_stopped_in_the_middle_of_a_read_stops_nobody_else() {
+    let group = Group::new();
+    let device = group.open();
+    for message in ["first", "second", "third"] {
+        device.send(message);
+    }
+    let fill = &shared(1)[0];
+    let child = stuck_until(fill, |page| {
+        // SAFETY: The page is not used otherwise.
+        let result = unsafe { sys::read_at(group.open(), page, 100) };
+        assert_eq!(result, Ok("first".len()));
+    });
+    kill(child.pid(), Signal::SIGSTOP).unwrap();
+    assert_eq!(device.receive(), b"second");
+    device.send("fourth");
+    assert_eq!(device.receive(), b"third");
+    assert_eq!(device.receive(), b"fourth");
+    device.assert_empty();
+    // All but the room of the message that is being read.
+    device.assert_room(DEFAULT_STORAGE - "first".len());
+    device.drain();
+    // It stands still when it comes out of the kernel, and has its message.
+    fill.store(1, SeqCst);
+    await_stop(child.pid());
+    device.assert_all_room();
+    kill(child.pid(), Signal::SIGCONT).unwrap();
+    child.join();
+}
+
+fn a_sender_stopped_in_the_middle_of_a_write_stops_nobody_else() {
+    let group = Group::new();
+    let device = group.open();
+    let fill = &shared(1)[0];
+    let child = stuck_until(fill, |page| {
+        assert_eq!(sys::write_at(group.open(), page, 100), Ok(100));
+    });
+    kill(child.pid(), Signal::SIGSTOP).unwrap();
+    device.send("first");
+    assert_eq!(device.receive(), b"first");
+    device.assert_room(DEFAULT_STORAGE - 100);
+    device.drain();
+    fill.store(1, SeqCst);
+    await_stop(child.pid());
+    assert_eq!(device.receive(), [FILLING; 100]);
+    device.assert_all_room();
+    kill(child.pid(), Signal::SIGCONT).unwrap();
+    child.join();
+}
+
+fn a_reader_stopped_and_killed_in_the_middle_leaves_its_message_first() {
+    let group = Group::new();
+    let device = group.open();
+    device.send("first");
+    device.send("second");
+    let child = stuck(|page| {
+        // SAFETY: The page is not used otherwise.
+        let _ = unsafe { sys::read_at(group.open(), page, 100) };
+    });
+    kill(child.pid(), Signal::SIGSTOP).unwrap();
+    child.kill();
+    assert_eq!(device.receive(), b"first");
+    assert_eq!(device.receive(), b"second");
+    device.assert_all_room();
 }

@@ -97,6 +97,14 @@ pub fn skip(reason: &str) -> ! {
     std::process::exit(SKIPPED)
 }
 
+/// Marks a line that is for the report.
+const REPORT_MARK: &str = "REPORT ";
+
+/// Has the report of this test say something, however the test ends: what it counted.
+pub fn report(what: &str) {
+    println!("{REPORT_MARK}{what}");
+}
+
 const USAGE: &str = "\
 usage: vm [--list] [TEXT]...
 Runs the tests whose names contain one of the TEXTs, by default all of them, and prints TAP.
@@ -178,8 +186,13 @@ fn run_all(tests: &[&Test]) -> ExitCode {
         let seconds = start.elapsed().as_secs_f64();
         let name = test.name;
         match outcome {
-            Ok(None) => println!("ok {number} - {name} # {seconds:.2} s"),
-            Ok(Some(reason)) => println!("ok {number} - {name} # SKIP {reason}"),
+            Ok(Outcome::Held(reports)) => {
+                println!("ok {number} - {name} # {seconds:.2} s");
+                for report in reports {
+                    println!("# {report}");
+                }
+            }
+            Ok(Outcome::Skipped(reason)) => println!("ok {number} - {name} # SKIP {reason}"),
             Err(lines) => {
                 failed += 1;
                 println!("not ok {number} - {name} # {seconds:.2} s");
@@ -203,7 +216,7 @@ fn run_all(tests: &[&Test]) -> ExitCode {
 }
 
 /// How much longer than expected everything may take.
-fn patience() -> u32 {
+pub fn patience() -> u32 {
     number("GROUPS_TEST_PATIENCE").unwrap_or(1)
 }
 
@@ -222,9 +235,17 @@ fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// How a test ended that did not fail.
+enum Outcome {
+    /// With lines for the report.
+    Held(Vec<String>),
+    /// Skipped, for this reason.
+    Skipped(String),
+}
+
 #[expect(clippy::zombie_processes, reason = "kill_all waits for what is left")]
-/// Runs a test. `Ok`: it holds, or why it was skipped; `Err`: why it does not.
-fn run(test: &Test) -> Result<Option<String>, Vec<String>> {
+/// Runs a test. `Err`: why the module does not do as it should.
+fn run(test: &Test) -> Result<Outcome, Vec<String>> {
     let mut problems = Vec::new();
     let mut log = KernelLog::from_now();
     let mut output = nameless_file();
@@ -261,7 +282,8 @@ fn run(test: &Test) -> Result<Option<String>, Vec<String>> {
     if let Some(status) = status.filter(|status| !status.success()) {
         if status.code() == Some(SKIPPED) && problems.is_empty() {
             let reason = text.lines().rev().find_map(|l| l.strip_prefix(SKIP_MARK));
-            return Ok(Some(reason.unwrap_or("it does not say why").to_owned()));
+            let reason = reason.unwrap_or("it does not say why").to_owned();
+            return Ok(Outcome::Skipped(reason));
         }
         problems.push(how_it_ended(status));
     }
@@ -286,7 +308,8 @@ fn run(test: &Test) -> Result<Option<String>, Vec<String>> {
     }
 
     if problems.is_empty() {
-        Ok(None)
+        let reports = text.lines().filter_map(|l| l.strip_prefix(REPORT_MARK));
+        Ok(Outcome::Held(reports.map(str::to_owned).collect()))
     } else {
         problems.extend(text.lines().map(str::to_owned));
         Err(problems)

@@ -8,6 +8,7 @@
 #![allow(non_snake_case, reason = "the names of tests contain those of errors")]
 
 mod calls;
+mod cgroup;
 mod group;
 mod harness;
 mod kernel_log;
@@ -21,9 +22,11 @@ mod signals;
 mod sleeper;
 mod subject;
 mod sys;
+mod userfault;
 mod worker;
 
 mod barrier_test;
+mod clock_test;
 mod delay_test;
 mod device_test;
 mod fault_test;
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         queue_test::TESTS,
         memory_test::TESTS,
         delay_test::TESTS,
+        clock_test::TESTS,
         race_test::TESTS,
         barrier_test::TESTS,
         wait_test::TESTS,

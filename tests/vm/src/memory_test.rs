@@ -3,73 +3,24 @@
 //! Memory: who pays for messages, and that all of it comes back. Memory cgroups count to the byte
 //! what the kernel allocates for somebody, so they find leaks as well.
 
-use crate::group::{Group, fresh_id};
-use crate::harness::Test;
-use crate::process::{spawn, wait_until};
-use crate::sys::{self, map};
-use crate::{skip, test};
+use crate::cgroup::{Cgroup, MIB};
+use crate::group::Group;
+use crate::harness::{Test, report};
+use crate::process::{NOBODY, as_user, become_user, wait_until};
+use crate::sys::{self, map, shared};
+use crate::test;
 use nix::errno::Errno::*;
-use nix::sys::mman::MapFlags;
-use std::fs;
-use std::path::{Path, PathBuf};
+use nix::sys::mman::{MapFlags, MlockAllFlags, mlockall};
+use std::sync::atomic::Ordering::SeqCst;
 
 pub const TESTS: &[Test] = &[
     test!(a_large_message_is_charged_to_its_sender),
     test!(small_messages_are_charged_to_their_sender),
     test!(whatever_is_sent_received_or_refused_no_memory_stays_behind),
     test!(a_message_that_its_senders_cgroup_cannot_hold_is_ENOMEM),
+    test!(a_sender_whose_cgroup_is_full_gets_ENOMEM_and_others_go_on).seconds(120),
+    test!(a_group_full_of_the_smallest_messages_takes_little_memory).seconds(120),
 ];
-
-const MIB: u64 = 1 << 20;
-
-/// A memory cgroup of this test's own.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new() -> Self {
-        let mounts = fs::read_to_string("/proc/mounts").unwrap();
-        let mut cgroup2 = mounts.lines().filter(|line| line.contains(" cgroup2 "));
-        let Some(root) = cgroup2.next().and_then(|line| line.split(' ').nth(1)) else {
-            skip!("no cgroup2 file system is mounted");
-        };
-        let root = Path::new(root);
-        if fs::write(root.join("cgroup.subtree_control"), "+memory").is_err() {
-            skip!("there are no memory cgroups here");
-        }
-        let path = root.join(format!("groups-test-{}", fresh_id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    /// Runs something in a process that belongs to this cgroup.
-    fn run(&self, run: impl FnOnce()) {
-        spawn(|| {
-            fs::write(self.0.join("cgroup.procs"), "0").unwrap();
-            run();
-        })
-        .join();
-    }
-
-    /// The bytes that are charged to it.
-    fn charged(&self) -> u64 {
-        let text = fs::read_to_string(self.0.join("memory.current")).unwrap();
-        text.trim().parse().unwrap()
-    }
-
-    /// Fails unless nearly nothing is charged to it, now or soon: the kernel frees some things
-    /// when it has time.
-    fn assert_free(&self) {
-        wait_until("a cgroup without processes is free of charges", || {
-            self.charged() < MIB / 2
-        });
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
-    }
-}
 
 fn a_large_message_is_charged_to_its_sender() {
     let cgroup = Cgroup::new();
@@ -126,7 +77,7 @@ fn whatever_is_sent_received_or_refused_no_memory_stays_behind() {
 
 fn a_message_that_its_senders_cgroup_cannot_hold_is_ENOMEM() {
     let cgroup = Cgroup::new();
-    fs::write(cgroup.0.join("memory.max"), (16 * MIB).to_string()).unwrap();
+    cgroup.limit(16 * MIB);
     let group = Group::with_limits(64 << 20, 64 << 20);
     cgroup.run(|| {
         let device = group.open();
@@ -138,4 +89,88 @@ fn a_message_that_its_senders_cgroup_cannot_hold_is_ENOMEM() {
     });
     assert_eq!(group.open().read(1).unwrap(), b"\0");
     cgroup.assert_free();
+}
+
+fn a_sender_whose_cgroup_is_full_gets_ENOMEM_and_others_go_on() {
+    let cgroup = Cgroup::new();
+    cgroup.limit(16 * MIB);
+    let group = Group::with_limits(1000, usize::MAX);
+    let words = shared(2);
+    let (full, end) = (&words[0], &words[1]);
+    // The files that it consists of are nobody's charge now.
+    mlockall(MlockAllFlags::MCL_CURRENT).unwrap();
+    let hog = cgroup.spawn(|| {
+        let device = group.open();
+        let message = [b'h'; 1000];
+        device.send(message);
+        // Only what is sent is to need memory: for the program itself, somebody would be killed.
+        mlockall(MlockAllFlags::MCL_CURRENT).unwrap();
+        loop {
+            match device.write(message) {
+                Ok(n) => assert_eq!(n, 1000),
+                Err(ENOMEM) if end.load(SeqCst) > 0 => break,
+                Err(ENOMEM) => full.store(1, SeqCst),
+                Err(err) => panic!("write: {err}"),
+            }
+        }
+    });
+    wait_until("the cgroup is full", || full.load(SeqCst) > 0);
+    assert!(cgroup.charged() <= 16 * MIB);
+
+    // In the same group, and in others; and while the hog goes on trying.
+    let device = group.open();
+    for number in 0..100u8 {
+        device.send([number; 100]);
+        assert_eq!(device.read(1000).unwrap(), [b'h'; 1000]);
+    }
+    as_user(NOBODY, || Group::new().path().metadata().map(drop).unwrap());
+    Group::new().open().assert_all_room();
+    end.store(1, SeqCst);
+    hog.join();
+
+    // Whatever was accepted is there, and nothing else.
+    let mut others = 0;
+    for message in std::iter::repeat_with(|| device.read(1000).unwrap()) {
+        match message.len() {
+            0 => break,
+            1000 => assert!(message == [b'h'; 1000]),
+            _ => {
+                assert_eq!(message, [others; 100]);
+                others += 1;
+            }
+        }
+    }
+    assert_eq!(others, 100);
+    cgroup.assert_free();
+}
+
+fn a_group_full_of_the_smallest_messages_takes_little_memory() {
+    const MESSAGES: u64 = 10_000;
+    /// What one may take beside its payload.
+    const CONSTANT: u64 = 160;
+    let cgroup = Cgroup::new();
+    let group = Group::new();
+    let path = group.path();
+    cgroup.run(|| {
+        become_user(NOBODY);
+        let device = crate::group::Device::open(&path, true, true).unwrap();
+        for _ in 0..MESSAGES {
+            device.send("m");
+        }
+        assert_eq!(device.write("m"), Err(ENOSPC));
+    });
+    let charged = cgroup.charged();
+    report(&format!(
+        "{} bytes for each message of one",
+        charged / MESSAGES
+    ));
+    assert!(
+        charged <= MESSAGES * (1 + CONSTANT) + MIB,
+        "{charged} bytes"
+    );
+    // It is anybody's to be emptied.
+    let device = group.open();
+    device.drain();
+    cgroup.assert_free();
+    device.assert_all_room();
 }

@@ -2,8 +2,9 @@
 
 //! Processes that a test starts.
 
+use crate::harness::patience;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setgroups, setresgid, setresuid};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,9 +82,23 @@ pub fn meet(at: &AtomicU64, many: u64) {
     }
 }
 
+/// Stops a child, and waits until it stands still.
+pub fn stop(pid: Pid) {
+    kill(pid, Signal::SIGSTOP).expect("kill");
+    await_stop(pid);
+}
+
+/// Waits until a child that is being stopped stands still.
+pub fn await_stop(pid: Pid) {
+    match waitpid(pid, Some(WaitPidFlag::WUNTRACED)).expect("waitpid") {
+        WaitStatus::Stopped(_, Signal::SIGSTOP) => {}
+        status => panic!("a child to be stopped is {status:?}"),
+    }
+}
+
 /// Waits until something is so, for which the kernel has no event.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(20) * patience();
     while !is_so() {
         assert!(Instant::now() < deadline, "still waiting until {what}");
         std::thread::sleep(Duration::from_millis(2));

@@ -5,7 +5,7 @@
 use crate::calls::{LONG, Random, ms, now_ns, sleeps_in};
 use crate::group::{Device, Group};
 use crate::harness::Test;
-use crate::process::{Child, NOBODY, as_user, spawn, wait_until};
+use crate::process::{Child, NOBODY, as_user, spawn, stop, wait_until};
 use crate::signals::{handle, handled};
 use crate::sys::{self, BAD_ADDRESSES, SET_RECEIVE_TIMEOUT, shared};
 use crate::{processor, test};
@@ -34,6 +34,7 @@ pub const TESTS: &[Test] = &[
     test!(a_message_for_a_killed_receiver_goes_to_another),
     test!(a_message_for_an_interrupted_receiver_goes_to_another),
     test!(a_message_that_a_receiver_cannot_take_goes_to_another),
+    test!(a_stopped_receiver_keeps_no_message_from_another),
     test!(receivers_whose_time_runs_out_leave_no_message_lying).seconds(180),
 ];
 
@@ -327,6 +328,23 @@ fn a_message_that_a_receiver_cannot_take_goes_to_another() {
     one.join();
     two.join();
     device.assert_all_room();
+}
+
+fn a_stopped_receiver_keeps_no_message_from_another() {
+    let group = Group::new();
+    let device = group.open();
+    // It was there first, so it would be served first.
+    let stopped = receiver(&group, |got| {
+        assert_eq!(got, Ok(b"for one that goes on".to_vec()))
+    });
+    let other = receiver(&group, |got| assert_eq!(got, Ok(b"message".to_vec())));
+    stop(stopped.pid());
+    device.send("message");
+    other.join();
+    device.assert_empty();
+    kill(stopped.pid(), Signal::SIGCONT).unwrap();
+    device.send("for one that goes on");
+    stopped.join();
 }
 
 fn receivers_whose_time_runs_out_leave_no_message_lying() {
