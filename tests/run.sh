@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs the tests: those of the plain logic in the build root, those of the loaded
-# module in a VM, which is booted once for all of them, and those of the library
-# and groupctl in another one.
+# module in a VM, which is booted once for all of them; those that leave a machine
+# as no other test can use it, and those of the library and groupctl, in VMs of
+# their own.
 #
 #   tests/run.sh           all of them; usually 10 minutes, without KVM
 #   tests/run.sh NAME...   those whose names contain one of these; the VM is
@@ -60,6 +61,8 @@ inside_list() {
 	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
 		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
 	"$VM" --list | matching "$@" | sed 's/^/vm /'
+	"$VM" --alone --list | matching "$@" | sed 's/^/alone /'
+	"$VM" --suspend --list | matching "$@" | sed 's/^/suspend /'
 	"$CLONE/lgroups/tests/vm.sh" --list | sed 's/^/lgroups:/' | matching "$@" | sed 's/^/lib /'
 }
 
@@ -111,9 +114,11 @@ fi
 in_root list "$@" >"$LOGS/wanted"
 mapfile -t host < <(sed -n 's/^host //p' "$LOGS/wanted")
 mapfile -t vm < <(sed -n 's/^vm //p' "$LOGS/wanted")
+mapfile -t alone < <(sed -n 's/^alone //p' "$LOGS/wanted")
+mapfile -t suspend < <(sed -n 's/^suspend //p' "$LOGS/wanted")
 mapfile -t lib_host < <(sed -n 's/^lib-host //p' "$LOGS/wanted")
 mapfile -t lib < <(sed -n 's/^lib lgroups://p' "$LOGS/wanted")
-[ $((${#host[@]} + ${#vm[@]} + ${#lib_host[@]} + ${#lib[@]})) -gt 0 ] || die "there is no test with such a name; tests/run.sh --list prints them all"
+[ $((${#host[@]} + ${#vm[@]} + ${#alone[@]} + ${#suspend[@]} + ${#lib_host[@]} + ${#lib[@]})) -gt 0 ] || die "there is no test with such a name; tests/run.sh --list prints them all"
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -145,13 +150,21 @@ run_host() {
 }
 
 # run_guest WHAT LOG ARGUMENTS...: has scripts/vm.sh run what prints TAP, and
-# counts. The plan says how many there have to be.
+# counts.
 run_guest() {
-	local what=$1 log=$LOGS/$2 rc=0 line name options=() plan ran
+	local what=$1 log=$2 options=()
+	shift 2
+	read -ra options <<<"${GROUPS_VM_OPTIONS:-}"
+	run_tap "$what" "$log" "$CLONE/scripts/vm.sh" "${options[@]}" "$@"
+}
+
+# run_tap WHAT LOG COMMAND...: runs what boots a guest and prints TAP, and counts.
+# The plan says how many there have to be.
+run_tap() {
+	local what=$1 log=$LOGS/$2 rc=0 line name plan ran
 	shift 2
 	[ -e "$CLONE/groups.ko" ] || "$CLONE/scripts/build.sh" --root
-	read -ra options <<<"${GROUPS_VM_OPTIONS:-}"
-	"$CLONE/scripts/vm.sh" "${options[@]}" "$@" | tee "$log" || rc=$?
+	"$@" | tee "$log" || rc=$?
 	while read -r line; do
 		name=${line#*ok * - }
 		case $line in
@@ -180,6 +193,14 @@ fi
 if [ ${#vm[@]} -gt 0 ]; then
 	say "booting a VM for ${#vm[@]} tests of the module (5 minutes for all of them, without KVM)"
 	run_guest "the module's tests" vm -- "$VM" --exact "${vm[@]}"
+fi
+if [ ${#alone[@]} -gt 0 ]; then
+	say "booting a VM for ${#alone[@]} tests that no other can run behind (5 minutes for all of them, without KVM)"
+	run_guest "the tests that need a guest for themselves" alone --no-load --append log_buf_len=4M -- "$VM" --alone --exact "${alone[@]}"
+fi
+if [ ${#suspend[@]} -gt 0 ]; then
+	say "booting a VM that can be suspended (half a minute, without KVM)"
+	run_tap "suspending" suspend "$TESTS/suspend.sh" "${suspend[@]}"
 fi
 if [ ${#lib[@]} -gt 0 ]; then
 	say "booting a VM for ${#lib[@]} suites of the library and groupctl (5 minutes for all of them, without KVM)"

@@ -3,18 +3,21 @@
 //! Loading and unloading. These tests find the module loaded, and the harness loads it again
 //! behind each of them.
 
+use crate::calls::Random;
 use crate::group::{Device, Group, fresh_id, group0, wait_for_path};
-use crate::harness::Test;
+use crate::harness::Guest::Alone;
+use crate::harness::{Test, report};
 use crate::kernel_log::KernelLog;
 use crate::module::{is_loaded, load, script, unload, unload_named};
 use crate::process::{spawn, wait_until};
-use crate::sys::{INSTALL_GROUP, RawGroup, install, shared};
+use crate::sys::{INSTALL_GROUP, RawGroup, Result, install, shared};
 use crate::test;
 use nix::errno::Errno::*;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 pub const TESTS: &[Test] = &[
     test!(loading_and_unloading_say_one_line_each).loads(),
@@ -28,6 +31,9 @@ pub const TESTS: &[Test] = &[
     test!(opening_while_the_module_comes_and_goes_harms_nobody)
         .loads()
         .seconds(120),
+    test!(the_module_comes_and_goes_under_traffic)
+        .runs_in(Alone)
+        .seconds(4000),
     test!(parameters_set_the_defaults_of_limits).loads(),
     test!(max_groups_limits_how_many_groups_there_are).loads(),
     test!(parameters_that_make_no_sense_are_EINVAL_and_said).loads(),
@@ -188,6 +194,91 @@ fn opening_while_the_module_comes_and_goes_harms_nobody() {
     }
     done.store(1, SeqCst);
     children.map(|child| child.join());
+}
+
+/// How often the module comes and goes: as often as it is told.
+fn rounds() -> u64 {
+    let rounds = std::env::var("GROUPS_TEST_LOADS").ok();
+    rounds.map_or(100, |rounds| rounds.parse().expect("a number of loads"))
+}
+
+/// What programs do whenever the device is there: everything but to keep it.
+fn use_it_once(random: &mut Random) -> Result<()> {
+    let zero = Group::zero();
+    let device = Device::open(zero.node(), true, true)?;
+    let mut raw = RawGroup::new(format!("{}", random.below(20)));
+    install(&device, INSTALL_GROUP, &mut raw)?;
+    let other = Device::open(Path::new("/dev").join(raw.devname()), true, true)?;
+    // Messages, and a timer that is set, are left behind.
+    other.set_delay(random.below(3) as u32 * 20);
+    for device in [&device, &other] {
+        match device.write("message") {
+            Ok(7) | Err(ENOSPC) => {}
+            result => panic!("write: {result:?}"),
+        }
+    }
+    device.set_receive_timeout(random.below(3) as i32)?;
+    let message = device.read(100)?;
+    assert!(message.is_empty() || message == b"message", "{message:?}");
+    other.awake_barrier();
+    other.events();
+    Ok(())
+}
+
+fn the_module_comes_and_goes_under_traffic() {
+    if is_loaded() {
+        unload();
+    }
+    let words = shared(2);
+    let (end, used) = (&words[0], &words[1]);
+    let programs = [1, 2, 3].map(|seed| {
+        spawn(move || {
+            let mut random = Random::new(seed);
+            while end.load(SeqCst) == 0 {
+                match use_it_once(&mut random) {
+                    Ok(()) => {
+                        used.fetch_add(1, SeqCst);
+                    }
+                    Err(ENOENT | ENXIO | ENODEV) => {}
+                    Err(err) => panic!("{err}"),
+                }
+                let _ = fs::read(Group::zero().sysfs("max_message_size"));
+                // Or nobody could ever unload it.
+                std::thread::sleep(Duration::from_micros(random.below(8000)));
+            }
+        })
+    });
+    let mut refused = 0;
+    for round in 0..rounds() {
+        load("").unwrap();
+        let before = used.load(SeqCst);
+        wait_until("it is used", || used.load(SeqCst) > before);
+        loop {
+            match unload_named(c"groups") {
+                Ok(()) => break,
+                Err(EAGAIN) => refused += 1,
+                Err(err) => panic!("round {round}: {err}"),
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        assert!(!is_loaded());
+        assert!(!Path::new("/sys/class/groups").exists());
+        assert!(
+            !fs::read_dir("/dev")
+                .unwrap()
+                .flatten()
+                .any(|entry| is_group(&entry))
+        );
+        let devices = fs::read_to_string("/proc/devices").unwrap();
+        assert!(!devices.contains(" groups\n"));
+    }
+    end.store(1, SeqCst);
+    programs.map(|program| program.join());
+    report(&format!(
+        "used {} times, unloading refused {refused} times",
+        used.load(SeqCst)
+    ));
+    assert!(refused > 0, "it was never in use when it was to go");
 }
 
 fn parameters_set_the_defaults_of_limits() {

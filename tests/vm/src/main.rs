@@ -32,6 +32,7 @@ mod device_test;
 mod fault_test;
 mod hash_test;
 mod history_test;
+mod hog_test;
 mod install_test;
 mod lifecycle_test;
 mod limits_test;
@@ -42,7 +43,10 @@ mod queue_test;
 mod race_test;
 mod random_test;
 mod read_test;
+mod signature_test;
 mod stress_test;
+mod suspend_test;
+mod udev_test;
 mod uring_test;
 mod vector_test;
 mod wait_test;
@@ -57,7 +61,8 @@ fn main() -> ExitCode {
             return random_test::replay(what);
         }
     }
-    // In the order in which one would ask; those that unload the module come last.
+    // In the order in which one would ask; those that unload the module come last, and then those
+    // that cannot be undone.
     let tests: Vec<_> = [
         device_test::TESTS,
         install_test::TESTS,
@@ -80,7 +85,11 @@ fn main() -> ExitCode {
         history_test::TESTS,
         program_test::TESTS,
         hash_test::TESTS,
+        udev_test::TESTS,
+        hog_test::TESTS,
         lifecycle_test::TESTS,
+        signature_test::TESTS,
+        suspend_test::TESTS,
     ]
     .concat();
     harness::main(&tests)
