@@ -20,6 +20,8 @@
 #   GROUPS_TEST_PATIENCE   multiplies the time limits of the tests in the VM
 #   GROUPS_TEST_SCALE      divides the work of the random tests
 #   GROUPS_TEST_SOAK_SECONDS  has them go on for so long at least
+#   GROUPS_TEST_LOADS      how often the module is loaded and unloaded while programs
+#                          use it; 100 by default
 #   GROUPS_VM_OPTIONS      more options for scripts/vm.sh (--kernel, --append …)
 
 set -euo pipefail

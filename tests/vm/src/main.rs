@@ -11,6 +11,7 @@ mod calls;
 mod cgroup;
 mod group;
 mod harness;
+mod injection;
 mod kernel_log;
 mod memory;
 mod module;
@@ -33,6 +34,7 @@ mod fault_test;
 mod hash_test;
 mod history_test;
 mod hog_test;
+mod injection_test;
 mod install_test;
 mod lifecycle_test;
 mod limits_test;
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         history_test::TESTS,
         program_test::TESTS,
         hash_test::TESTS,
+        injection_test::TESTS,
         udev_test::TESTS,
         hog_test::TESTS,
         lifecycle_test::TESTS,
