@@ -5,7 +5,7 @@
 //! To add a test, write a function that panics when the module breaks its promise, and put it into
 //! its file's `TESTS`; one that is forgotten there is reported as never used. A test makes its
 //! groups with [`Group::new`](crate::group::Group::new), which nobody else uses, so tests neither
-//! disturb each other nor clean up.
+//! disturb each other nor clean up. A test that cannot share a guest [says so](Test::runs_in).
 //!
 //! The harness watches what a test cannot see itself: that it ends in time, that its processes can
 //! be killed, and what the kernel says meanwhile. Nothing that a user calls may make the module
