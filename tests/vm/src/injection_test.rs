@@ -15,11 +15,11 @@ use crate::sys::{
 };
 use crate::test;
 use nix::errno::Errno::{self, *};
-use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::kmod::init_module;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use std::ffi::CString;
-use std::fs::{self, File};
+use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -88,9 +88,9 @@ fn holds() -> String {
 fn every_failure_of_open_leaves_nothing_open() {
     let injector = Injector::new(Pages::Fail);
     let group = Group::new();
-    group.path();
     let node = CString::new(group.node().as_os_str().as_bytes()).unwrap();
-    let before = holds();
+    let nobody_holds_it = || wait_until("nothing holds the module", || holds() == "0\n");
+    nobody_holds_it();
     let open = || {
         // SAFETY: The path ends in NUL.
         let fd = unsafe { libc::open(node.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
@@ -101,7 +101,7 @@ fn every_failure_of_open_leaves_nothing_open() {
             // SAFETY: The descriptor is new, and nobody else's.
             assert_eq!(unsafe { libc::close(result.unwrap()) }, 0);
         }
-        wait_until("nothing holds the module", || holds() == before);
+        nobody_holds_it();
         group.open().assert_empty();
     });
     group.open().assert_all_room();
@@ -490,11 +490,9 @@ fn every_failure_of_making_a_group_makes_none() {
 fn every_failure_of_loading_leaves_nothing() {
     let injector = Injector::new(Pages::Succeed);
     unload();
-    // From memory: a file system in user space has allocations of its own.
-    let copy = Path::new("/dev/shm/groups.ko");
-    fs::copy(clone().join("groups.ko"), copy).unwrap();
-    let file = File::open(copy).unwrap();
-    let load = || finit_module(&file, c"", ModuleInitFlags::empty());
+    // Not from a file, which the kernel says something about when it cannot read it.
+    let module = fs::read(clone().join("groups.ko")).unwrap();
+    let load = || init_module(&module, c"");
     injector.each("loading", load, |result, failed| {
         if went_well(&result, failed) {
             let device = Group::zero().open();
@@ -509,5 +507,4 @@ fn every_failure_of_loading_leaves_nothing() {
         let devices = fs::read_to_string("/proc/devices").unwrap();
         assert!(!devices.contains(" groups\n"), "its numbers were left");
     });
-    fs::remove_file(copy).unwrap();
 }
