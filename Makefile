@@ -12,7 +12,7 @@ export DESTDIR
 
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test soak replay shell check lib install uninstall update clean help
+.PHONY: all demo test soak replay bench bench-quick bench-docs bench-record shell check lib install uninstall update clean help
 
 all: ## build groups.ko; KDIR=... names a kernel tree, FLAVOUR=amd64 another of Debian's kernels
 	@scripts/build.sh
@@ -35,6 +35,21 @@ soak: ## run the random tests for SECONDS=600
 replay: ## run the random program SEED=N, or PROGRAM=FILE, and show each call beside what the model says
 	@scripts/build.sh --root
 	@tests/run.sh --replay $(or $(PROGRAM),$(SEED))
+
+bench: ## measure groups beside the kernel's other means, and renew docs/performance.md (20 minutes)
+	@scripts/build.sh --root
+	@bench/run.sh
+
+bench-quick: ## the same in two minutes, to see that it works, into bench/target/quick
+	@scripts/build.sh --root
+	@bench/run.sh --quick
+
+bench-docs: ## docs/performance.md anew, from the results in docs/performance
+	@bench/run.sh --docs
+
+bench-record: ## put on record what a message costs with this kernel and compiler
+	@scripts/build.sh --root
+	@bench/run.sh --record
 
 shell: ## a root shell in the VM, with the module loaded
 	@scripts/build.sh --root
@@ -60,7 +75,7 @@ update: ## look for a newer kernel and newer tools in Debian's archive
 	@scripts/root.sh --update
 
 clean: ## remove what was built here; the build root stays
-	rm -rf build groups.ko tests/target lgroups/target
+	rm -rf build groups.ko tests/target lgroups/target bench/target
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

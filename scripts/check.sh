@@ -43,6 +43,8 @@ check "rustfmt: the module" module_format
 check "clippy: the module, with the kernel's lints" module_lints
 check "rustfmt: tests/" workspace_format tests
 check "clippy: tests/" workspace_lints tests
+check "rustfmt: bench/" workspace_format bench
+check "clippy: bench/" workspace_lints bench
 check "the library: rustfmt, clippy, documentation, manual pages" make -s -C lgroups check
 check "shellcheck" scripts
 

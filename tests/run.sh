@@ -4,7 +4,7 @@
 # Runs the tests: those of the plain logic in the build root, those of the loaded
 # module in a VM, which is booted once for all of them; those that leave a machine
 # as no other test can use it, and those of the library and groupctl, in VMs of
-# their own.
+# their own; and in another one what a message costs (bench/run.sh --gate).
 #
 #   tests/run.sh           all of them; usually 10 minutes, without KVM
 #   tests/run.sh NAME...   those whose names contain one of these; the VM is
@@ -45,9 +45,10 @@ inside_build() {
 	release=$(<"$kdir/include/config/kernel.release")
 	cd "$TESTS"
 	cargo test --quiet --locked --package host --package model --no-run
-	cargo build --quiet --locked --release --package vm --package pair
+	cargo build --quiet --locked --release --package vm
 	make --silent --directory programs OUT="$TESTS/target/programs"
 	"$CLONE/lgroups/tests/build.sh"
+	(cd "$CLONE/bench" && cargo build --quiet --locked --release && cargo test --quiet --locked --no-run)
 	kmod=$TESTS/target/kmod/$release
 	mkdir -p "$kmod"
 	make --silent --directory "$kdir" LOCALVERSION= M="$TESTS/kmod" MO="$kmod" modules >"$kmod/log" 2>&1 ||
@@ -62,9 +63,12 @@ inside_list() {
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/host /'
 	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
 		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
+	(cd "$CLONE/bench" && cargo test --quiet --locked -- --list) |
+		sed -n 's/: test$//p' | matching "$@" | sed 's/^/bench-host /'
 	"$VM" --list | matching "$@" | sed 's/^/vm /'
 	"$VM" --alone --list | matching "$@" | sed 's/^/alone /'
 	"$VM" --suspend --list | matching "$@" | sed 's/^/suspend /'
+	"$CLONE/bench/target/release/bench" gate-name | matching "$@" | sed 's/^/gate /'
 	"$CLONE/lgroups/tests/vm.sh" --list | sed 's/^/lgroups:/' | matching "$@" | sed 's/^/lib /'
 }
 
@@ -83,6 +87,11 @@ inside_host() {
 inside_lib_host() {
 	cd "$CLONE/lgroups"
 	exec cargo test --quiet --locked --workspace --all-features
+}
+
+inside_bench_host() {
+	cd "$CLONE/bench"
+	exec cargo test --quiet --locked -- --exact "$@"
 }
 
 case ${1:-} in
@@ -119,8 +128,10 @@ mapfile -t vm < <(sed -n 's/^vm //p' "$LOGS/wanted")
 mapfile -t alone < <(sed -n 's/^alone //p' "$LOGS/wanted")
 mapfile -t suspend < <(sed -n 's/^suspend //p' "$LOGS/wanted")
 mapfile -t lib_host < <(sed -n 's/^lib-host //p' "$LOGS/wanted")
+mapfile -t bench_host < <(sed -n 's/^bench-host //p' "$LOGS/wanted")
+mapfile -t gate < <(sed -n 's/^gate //p' "$LOGS/wanted")
 mapfile -t lib < <(sed -n 's/^lib lgroups://p' "$LOGS/wanted")
-[ $((${#host[@]} + ${#vm[@]} + ${#alone[@]} + ${#suspend[@]} + ${#lib_host[@]} + ${#lib[@]})) -gt 0 ] || die "there is no test with such a name; tests/run.sh --list prints them all"
+[ -s "$LOGS/wanted" ] || die "there is no test with such a name; tests/run.sh --list prints them all"
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -192,6 +203,10 @@ if [ ${#lib_host[@]} -gt 0 ]; then
 	say "running the library's tests that need no module (a few seconds)"
 	run_host "the library's tests" lib_host
 fi
+if [ ${#bench_host[@]} -gt 0 ]; then
+	say "running ${#bench_host[@]} tests of the benchmark (a few seconds)"
+	run_host "the benchmark's tests" bench_host "${bench_host[@]}"
+fi
 if [ ${#vm[@]} -gt 0 ]; then
 	say "booting a VM for ${#vm[@]} tests of the module (5 minutes for all of them, without KVM)"
 	run_guest "the module's tests" vm -- "$VM" --exact "${vm[@]}"
@@ -207,6 +222,10 @@ fi
 if [ ${#lib[@]} -gt 0 ]; then
 	say "booting a VM for ${#lib[@]} suites of the library and groupctl (5 minutes for all of them, without KVM)"
 	run_guest "the library's tests" lib --no-load -- "$CLONE/lgroups/tests/vm.sh" "${lib[@]}"
+fi
+if [ ${#gate[@]} -gt 0 ]; then
+	say "counting what a message costs, in a VM of its own (a minute)"
+	run_tap "the gate" gate "$CLONE/bench/run.sh" --gate
 fi
 
 if [ ${#vm[@]} -gt 20 ]; then
