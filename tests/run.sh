@@ -48,7 +48,7 @@ inside_build() {
 	cargo build --quiet --locked --release --package vm
 	make --silent --directory programs OUT="$TESTS/target/programs"
 	"$CLONE/lgroups/tests/build.sh"
-	(cd "$CLONE/bench" && cargo build --quiet --locked --release && cargo test --quiet --locked --no-run)
+	(cd "$CLONE/bench" && cargo build --quiet --locked --release && cargo test --quiet --locked --release --no-run)
 	kmod=$TESTS/target/kmod/$release
 	mkdir -p "$kmod"
 	make --silent --directory "$kdir" LOCALVERSION= M="$TESTS/kmod" MO="$kmod" modules >"$kmod/log" 2>&1 ||
@@ -63,7 +63,7 @@ inside_list() {
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/host /'
 	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
 		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
-	(cd "$CLONE/bench" && cargo test --quiet --locked -- --list) |
+	(cd "$CLONE/bench" && cargo test --quiet --locked --release -- --list) |
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/bench-host /'
 	"$VM" --list | matching "$@" | sed 's/^/vm /'
 	"$VM" --alone --list | matching "$@" | sed 's/^/alone /'
@@ -91,7 +91,7 @@ inside_lib_host() {
 
 inside_bench_host() {
 	cd "$CLONE/bench"
-	exec cargo test --quiet --locked -- --exact "$@"
+	exec cargo test --quiet --locked --release -- --exact "$@"
 }
 
 case ${1:-} in

@@ -38,7 +38,7 @@ impl Target {
         Self {
             figure,
             wanted,
-            measured: measured.map_or_else(|| "–".into(), |value| format!("{value:.3}")),
+            measured: measured.map_or_else(|| "–".into(), |value| format!("{value:.3} ×")),
             verdict: match measured {
                 None => Verdict::Unknown,
                 Some(value) if value <= limit => Verdict::Met,

@@ -18,7 +18,7 @@ pub struct SysV {
 
 impl Contestant for SysV {
     const NAME: &'static str = "System V";
-    const DEEPEST: usize = 1_000_000;
+    const DEEPEST: usize = 2_000_000;
 
     fn new(setup: &Setup) -> Result<Self> {
         let room = setup.size * setup.depth;

@@ -26,7 +26,10 @@ const FOUND: usize = 200;
 
 /// With few and with many groups.
 pub fn run(bench: &mut Bench) -> Result<()> {
-    let any = first()?;
+    let mut maker = Maker {
+        any: first()?,
+        next: 0,
+    };
     let _quiet = Quiet::new();
     bench.progress.begin(Mode::Install, bench.plan.groups.len());
     for &count in bench.plan.groups {
@@ -43,14 +46,14 @@ pub fn run(bench: &mut Bench) -> Result<()> {
         // The last ones on the way to many are timed; with few, those that come next.
         let untimed = count.saturating_sub(there).saturating_sub(MADE);
         for _ in 0..untimed {
-            make(&any)?;
+            maker.make()?;
         }
         if untimed > 0 {
-            time_making(bench, &any, at(count))?;
+            maker.time_making(bench, at(count))?;
         }
-        time_finding(bench, &any, at(count))?;
+        time_finding(bench, &maker, at(count))?;
         if untimed == 0 {
-            time_making(bench, &any, at(count))?;
+            maker.time_making(bench, at(count))?;
         }
     }
     Ok(())
@@ -61,39 +64,44 @@ fn groups() -> Result<usize> {
     Ok(std::fs::read_dir("/sys/class/groups")?.count())
 }
 
-/// Makes a group that was not there; how long it took, in nanoseconds.
-fn make(any: &File) -> Result<f64> {
-    // The first group is not one of ours.
-    let mut number = groups()?.saturating_sub(1);
-    loop {
-        let id = id(number);
-        let start = Instant::now();
-        let (made, _) = install(any, &id)?;
-        if made {
-            return Ok(start.elapsed().as_nanos() as f64);
-        }
-        number += 1;
-    }
+/// Who makes groups, and the number of the next one: all below it are there.
+struct Maker {
+    any: File,
+    next: usize,
 }
 
-fn time_making(bench: &mut Bench, any: &File, at: Point) -> Result<()> {
-    for _ in 0..MADE {
-        let ns = make(any)?;
-        bench.took(Mode::Install, MAKE, OURS, at, &[ns]);
+impl Maker {
+    /// Makes a group that was not there; how long it took, in nanoseconds.
+    fn make(&mut self) -> Result<f64> {
+        loop {
+            let id = id(self.next);
+            self.next += 1;
+            let start = Instant::now();
+            let (made, _) = install(&self.any, &id)?;
+            if made {
+                return Ok(start.elapsed().as_nanos() as f64);
+            }
+        }
     }
-    Ok(())
+
+    fn time_making(&mut self, bench: &mut Bench, at: Point) -> Result<()> {
+        for _ in 0..MADE {
+            let ns = self.make()?;
+            bench.took(Mode::Install, MAKE, OURS, at, &[ns]);
+        }
+        Ok(())
+    }
 }
 
 /// The mean over the groups that there are, for they lie in different places.
-fn time_finding(bench: &mut Bench, any: &File, at: Point) -> Result<()> {
-    let ours = groups()?.saturating_sub(1);
-    let step = ours.div_ceil(FOUND).max(1);
-    let mut ids: Vec<_> = (0..ours).step_by(step).map(id).collect();
+fn time_finding(bench: &mut Bench, maker: &Maker, at: Point) -> Result<()> {
+    let step = maker.next.div_ceil(FOUND).max(1);
+    let mut ids: Vec<_> = (0..maker.next).step_by(step).map(id).collect();
     ids.push("groups".into());
     for _ in 0..PASSES {
         let start = Instant::now();
         for id in &ids {
-            let (made, _) = install(any, id)?;
+            let (made, _) = install(&maker.any, id)?;
             ensure!(!made, "{id} was not there");
         }
         let ns = start.elapsed().as_nanos() as f64 / ids.len() as f64;
