@@ -71,7 +71,7 @@ measure_guest() {
 	say "pair, in a guest that counts instructions"
 	in_guest --icount -- measure --icount --modes pair --out "$out/1-pair.json" "$@"
 	say "growth, in a guest that counts instructions"
-	in_guest --icount --memory 3G -- measure --icount --modes install,delayed,growth,ping-pong,wake-up --out "$out/2-counted.json" "$@"
+	in_guest --icount --memory 3G -- measure --icount --modes install,growth,delayed,ping-pong,wake-up --out "$out/2-counted.json" "$@"
 	say "what takes time, in a guest with 2 processors"
 	in_guest -- measure --modes "$timed" --out "$out/3-timed.json" "$@"
 }
@@ -81,7 +81,7 @@ measure_here() {
 	shift
 	need_root "it raises the limits of the kernel's queues"
 	say "this machine: the module is loaded here"
-	"$PROGRAM" measure --modes install,pair,many,ping-pong,wake-up,delay,delayed,growth --out "$out/1-here.json" "$@"
+	"$PROGRAM" measure --modes install,pair,many,ping-pong,wake-up,delay,growth,delayed --out "$out/1-here.json" "$@"
 }
 
 # measure OUT ARGUMENTS...: results, one or more files in OUT

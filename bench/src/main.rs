@@ -101,10 +101,7 @@ fn main() -> Result<ExitCode> {
             modes,
             out,
             options,
-        } => {
-            let results = measure(&modes, &options)?;
-            results.write(&out)?;
-        }
+        } => measure(&modes, &options, &out)?,
         Action::Report { results, out, page } => report(&Results::read(&results)?, &out, &page)?,
         Action::Gate {
             results,
@@ -117,10 +114,10 @@ fn main() -> Result<ExitCode> {
 }
 
 /// Runs experiments on this machine.
-fn measure(modes: &[Mode], options: &Options) -> Result<Results> {
+fn measure(modes: &[Mode], options: &Options, out: &Path) -> Result<()> {
     let _restore = tuning::Restore;
     let machine = Machine::here(options.icount);
-    let mut run = Run {
+    let run = Run {
         machine,
         quick: options.quick,
         series: Vec::new(),
@@ -129,28 +126,31 @@ fn measure(modes: &[Mode], options: &Options) -> Result<Results> {
     // What the machine did before may go on for a while.
     std::thread::sleep(Duration::from_secs(3));
     let start = Instant::now();
-    let mut bench = Bench {
-        plan: if options.quick {
-            &Plan::QUICK
-        } else {
-            &Plan::FULL
-        },
-        run: &mut run,
-        progress: &progress,
-        time: if options.icount {
-            Unit::Instructions
-        } else {
-            Unit::Nanoseconds
-        },
-    };
+    let mut results = Results { runs: vec![run] };
     for &mode in modes {
+        let mut bench = Bench {
+            plan: if options.quick {
+                &Plan::QUICK
+            } else {
+                &Plan::FULL
+            },
+            run: &mut results.runs[0],
+            progress: &progress,
+            time: if options.icount {
+                Unit::Instructions
+            } else {
+                Unit::Nanoseconds
+            },
+        };
         bench.run(mode).with_context(|| format!("{mode:?}"))?;
+        // What is measured stays, whatever becomes of the rest.
+        results.write(out)?;
     }
     progress.end();
     if !options.icount {
         eprintln!("bench: measured for {} s", start.elapsed().as_secs());
     }
-    Ok(Results { runs: vec![run] })
+    Ok(())
 }
 
 /// Prints tables, and writes everything else.

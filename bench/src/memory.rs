@@ -58,6 +58,16 @@ fn own() -> Result<String> {
         .to_owned())
 }
 
+/// What processors keep at hand of free memory, in bytes, which MemFree leaves out: with few pages
+/// free at the start, and many when something large has been freed, that would be most of it.
+fn at_hand(zoneinfo: &str) -> f64 {
+    const PAGE: f64 = 4096.0;
+    let lines = zoneinfo.lines().map(str::trim);
+    let counts = lines.filter_map(|line| line.strip_prefix("count:"));
+    let counts = counts.filter_map(|count| count.trim().parse::<f64>().ok());
+    counts.sum::<f64>() * PAGE
+}
+
 /// How much is used at one time.
 pub struct Level {
     charged: Option<f64>,
@@ -85,9 +95,10 @@ impl Level {
             .lines()
             .find_map(|line| line.strip_prefix("MemFree:"));
         let kilobytes = free.and_then(|free| number(free.replace("kB", "")));
+        let free = kilobytes.context("/proc/meminfo has no MemFree")? * 1024.0;
         Ok(Self {
             charged,
-            free: kilobytes.context("/proc/meminfo has no MemFree")? * 1024.0,
+            free: free + at_hand(&fs::read_to_string("/proc/zoneinfo")?),
         })
     }
 
@@ -100,5 +111,17 @@ impl Level {
                 .map(|(before, after)| after - before),
             free: self.free - later.free,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_at_hand_are_those_of_all_zones_and_processors() {
+        let zoneinfo = "Node 0, zone DMA32\n  pages free 7\n  pagesets\n    cpu: 0\n              \
+                        count:    63\n              high: 90\n    cpu: 1\n              count:    1\n";
+        assert_eq!(at_hand(zoneinfo), 64.0 * 4096.0);
     }
 }
