@@ -119,6 +119,15 @@ fn most(curves: &[Curve]) -> f64 {
     all.map(|(_, y)| *y).fold(1.0, f64::max)
 }
 
+/// A power of ten, in little room.
+fn short(count: f64) -> String {
+    match count {
+        1e6.. => format!("{}M", number(count / 1e6)),
+        1e3.. => format!("{}k", number(count / 1e3)),
+        _ => number(count),
+    }
+}
+
 /// Curves with axes and a legend.
 fn panel<Y>(area: &Area, title: &str, x_name: &str, curves: &[Curve], y: Y) -> Result<()>
 where
@@ -145,7 +154,7 @@ where
         .x_desc(x_name)
         .x_labels(8)
         .y_labels(6)
-        .x_label_formatter(&|x| number(*x))
+        .x_label_formatter(&|x| short(*x))
         .y_label_formatter(&|y| number(*y))
         .label_style(("sans-serif", 14, &INK))
         .draw()?;
