@@ -56,10 +56,12 @@ PACKAGES=(
 	gcc make flex bison bc libelf-dev libssl-dev xz-utils kmod pahole python3  # the kernel
 	rustc rust-src bindgen rustfmt rust-clippy cargo                           # Rust, there and here
 	gcc-multilib g++                                                           # test programs: 32 bits, C++
-	clang valgrind libc6-dbg pkgconf man-db groff mandoc                       # the library, its tests and its manuals
+	clang lld llvm                                                             # the debug kernel
+	valgrind libc6-dbg pkgconf man-db groff mandoc                             # the library, its tests and its manuals
 	virtme-ng qemu-system-x86 virtiofsd busybox-static                         # the VM, outside
 	udev iproute2 procps systemd-sysv                                          # and inside
 	shellcheck strace                                                          # checking and looking
+	fonts-dejavu-core                                                          # pictures of benchmarks
 )
 
 # ------------------------------------------------------------------ the cache
