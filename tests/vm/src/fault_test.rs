@@ -352,32 +352,37 @@ fn a_sender_whose_memory_takes_a_second_is_waited_for_by_nobody() {
 }
 
 fn a_reader_stopped_in_the_middle_of_a_read_stops_nobody_else() {
-    let group = Group::new();
-    let device = group.open();
-    for message in ["first", "second", "third"] {
-        device.send(message);
+    // A large message is the reader's while it is copied; a small one is for others meanwhile.
+    let [small, large] = SIZES;
+    for (size, keeps) in [(small, false), (large, true)] {
+        let group = Group::with_limits(size, DEFAULT_STORAGE);
+        let device = group.open();
+        let message = |number: u8| vec![number; size];
+        for number in 1..=3 {
+            device.send(message(number));
+        }
+        let fill = &shared(1)[0];
+        let child = stuck_until(fill, |page| {
+            // SAFETY: The page is not used otherwise.
+            let result = unsafe { sys::read_at(group.open(), page, size) };
+            assert_eq!(result, Ok(if keeps { size } else { 0 }));
+        });
+        kill(child.pid(), Signal::SIGSTOP).unwrap();
+        for number in (if keeps { 2 } else { 1 })..=3 {
+            assert_eq!(device.read(size), Ok(message(number)));
+        }
+        device.send(message(4));
+        assert_eq!(device.read(size), Ok(message(4)));
+        device.assert_empty();
+        device.assert_room(DEFAULT_STORAGE - if keeps { size } else { 0 });
+        device.drain_up_to(size);
+        // It stands still when it comes out of the kernel.
+        fill.store(1, SeqCst);
+        await_stop(child.pid());
+        device.assert_all_room();
+        kill(child.pid(), Signal::SIGCONT).unwrap();
+        child.join();
     }
-    let fill = &shared(1)[0];
-    let child = stuck_until(fill, |page| {
-        // SAFETY: The page is not used otherwise.
-        let result = unsafe { sys::read_at(group.open(), page, 100) };
-        assert_eq!(result, Ok("first".len()));
-    });
-    kill(child.pid(), Signal::SIGSTOP).unwrap();
-    assert_eq!(device.receive(), b"second");
-    device.send("fourth");
-    assert_eq!(device.receive(), b"third");
-    assert_eq!(device.receive(), b"fourth");
-    device.assert_empty();
-    // All but the room of the message that is being read.
-    device.assert_room(DEFAULT_STORAGE - "first".len());
-    device.drain();
-    // It stands still when it comes out of the kernel, and has its message.
-    fill.store(1, SeqCst);
-    await_stop(child.pid());
-    device.assert_all_room();
-    kill(child.pid(), Signal::SIGCONT).unwrap();
-    child.join();
 }
 
 fn a_sender_stopped_in_the_middle_of_a_write_stops_nobody_else() {
