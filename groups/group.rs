@@ -176,7 +176,8 @@ impl Group {
     ///
     /// Cost of a small one (see [`queue::SMALL`]) that is sent at once: [`Group::queue`] once, for a
     /// constant number of steps and one copy, whatever is queued; now and then an allocation, for
-    /// many messages. Of any other: one allocation, one copy, and the lock twice; with a delay,
+    /// many messages. Of any other: one copy, the lock twice, and an allocation unless the memory of
+    /// one that was delivered is there; with a delay,
     /// [`Delayed::keep`] in place of the second time. A wake-up if somebody waits. Process context;
     /// sleeps for memory and for user memory, with no lock held, and the room for the message
     /// reserved.
@@ -220,8 +221,8 @@ impl Group {
     /// Publishes a message in an allocation of its own, or keeps it back for the group's delay.
     #[inline(never)]
     fn publish_large<S: Source>(&self, from: &mut S) -> Result<usize> {
-        let room = Room::reserve(self, from.len())?;
-        let message = message::copy_in(from)?;
+        let (room, old) = Room::reserve(self, from.len())?;
+        let message = message::copy_in(from, old)?;
         Ok(room.fill(message))
     }
 
@@ -230,7 +231,8 @@ impl Group {
     ///
     /// Cost, if what is copied is small (see [`queue::SMALL`]): [`Group::queue`] once, for a constant
     /// number of steps and one copy, whatever is queued; for one of many messages, an allocation is
-    /// freed. Else: one copy, one freed allocation, and the lock twice. Process context; sleeps for
+    /// freed. Else: one copy, the lock twice, and often a freed
+    /// allocation. Process context; sleeps for
     /// user memory and for a message, with no lock held. [`EFAULT`]: the message is first in the
     /// queue again; [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
     #[inline(always)]
@@ -306,9 +308,14 @@ impl Group {
         match message::copy_out(&message, to) {
             Ok(size) => {
                 let mut queue = self.queue();
-                queue.account.give_back(message.payload().len());
+                let surplus = queue.delivered(message);
+                let unswept = queue.wants_sweeping();
                 let news = News::under(&queue);
                 drop(queue);
+                drop(surplus);
+                if unswept {
+                    self.published.sweep_later();
+                }
                 self.waiting.announce_room(news);
                 Ok(size)
             }
@@ -456,13 +463,14 @@ struct Room<'a> {
 }
 
 impl<'a> Room<'a> {
-    /// Reserves room for a message of `size` bytes.
-    fn reserve(group: &'a Group, size: usize) -> Result<Self> {
+    /// Reserves room for a message of `size` bytes, and returns memory that may do for it, if there
+    /// is some.
+    fn reserve(group: &'a Group, size: usize) -> Result<(Self, Option<Message>)> {
         if size > message::MAX_SIZE {
             return Err(EMSGSIZE);
         }
-        group.queue().account.reserve(size)?;
-        Ok(Self { group, size })
+        let old = group.queue().reserve(size)?;
+        Ok((Self { group, size }, old))
     }
 
     /// Publishes the message that the room was reserved for, or keeps it back for the group's

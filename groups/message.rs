@@ -25,7 +25,7 @@ use kernel::{
 pub(crate) const MAX_SIZE: usize = (i32::MAX as usize & PAGE_MASK) - 1;
 
 /// How many bytes of memory a [`block`] takes up.
-const BLOCK_SIZE: usize = 4096;
+const BLOCK_SIZE: u16 = 4096;
 
 /// What is known of a message that has an allocation to itself, beside its payload.
 pub(crate) struct Header {
@@ -65,13 +65,13 @@ pub(crate) fn block() -> Result<Block> {
     Parcel::open(Header::NEW, Block::room_within(BLOCK_SIZE))
 }
 
-/// Makes a message of all that `from` has.
+/// Makes a message of all that `from` has, in the memory of `old` if that suits it.
 ///
-/// Cost: one allocation, charged to the caller's memory cgroup, and one copy. Process context;
-/// sleeps, for memory and for the caller's buffers to be paged in. [`ENOMEM`]; [`EFAULT`];
-/// [`EBADMSG`] as in [`check`].
-pub(crate) fn copy_in<S: Source>(from: &mut S) -> Result<Message> {
-    Parcel::sealed(Header::NEW, from, check)
+/// Cost: one copy, and unless `old` was used, one allocation, charged to the caller's memory cgroup.
+/// Process context; sleeps, for memory and for the caller's buffers to be paged in. [`ENOMEM`];
+/// [`EFAULT`]; [`EBADMSG`] as in [`check`].
+pub(crate) fn copy_in<S: Source>(from: &mut S, old: Option<Message>) -> Result<Message> {
+    Parcel::sealed(Header::NEW, from, old, check)
 }
 
 /// Whether a payload makes a message. [`EBADMSG`]: it is one NUL byte, the empty string, which is

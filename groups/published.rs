@@ -28,7 +28,7 @@ use kernel::{
     },
 };
 
-/// How long a spare block is kept that nobody needs, at least, in milliseconds; at most twice as
+/// How long memory is kept that nobody needs, at least, in milliseconds; at most twice as
 /// long.
 const SWEEP_MS: u32 = 1000;
 

@@ -4,8 +4,9 @@
 //!
 //! How messages are stored is this file's private matter: small ones many to a [`Block`], one
 //! behind the other; large ones, and those that were delayed, each in an allocation of its own. A
-//! block that has been emptied is kept for the next messages; so as long as as many are taken as
-//! are sent, small messages cost no allocation, however many are queued.
+//! block that has been emptied is kept for the next messages, and so is the memory of a few large
+//! ones; so as long as as many are taken as are sent, messages cost no allocation, however many are
+//! queued.
 //!
 //! Nothing here locks: a [`Queue`] belongs inside its group's lock, so nothing here may sleep,
 //! allocate, free, or wait for user memory.
@@ -18,7 +19,10 @@ use crate::{
         },
         parcel::Chain, //
     },
-    limits::Account,
+    limits::{
+        Account,
+        Refusal, //
+    },
     message::{
         self,
         Block,
@@ -36,13 +40,20 @@ use kernel::prelude::*;
 /// than such a copy takes.
 pub(crate) const SMALL: usize = 1024;
 
+/// How many bytes of the memory of large messages are kept at most.
+const KEPT: usize = 64 << 10;
+
 /// A group's published messages, first in, first out.
 pub(crate) struct Queue {
     pub(super) account: Account,
     published: Chain<Header>,
     /// A block without messages, kept for the next ones.
     spare: Option<Block>,
-    /// Whether the spare block was needed since [`Queue::sweep`] last looked.
+    /// Large messages that were delivered, kept for their memory.
+    kept: Chain<Header>,
+    /// How many bytes there are in those.
+    kept_size: usize,
+    /// Whether a spare block or a kept message was needed since [`Queue::sweep`] last looked.
     needed: bool,
     /// Whether the queue is going to be swept.
     sweeping: bool,
@@ -67,6 +78,8 @@ impl Queue {
             account,
             published: Chain::new(),
             spare: None,
+            kept: Chain::new(),
+            kept_size: 0,
             needed: false,
             sweeping: false,
             next_stamp: 1,
@@ -115,6 +128,38 @@ impl Queue {
         }
         self.account.take(size);
         Ok(Stored::Published)
+    }
+
+    /// Takes room for a message of `size` bytes that will have an allocation of its own. Returns
+    /// memory that may do for it, if there is some. Constant cost. Why there is no room, as in
+    /// [`Account::check`].
+    pub(crate) fn reserve(&mut self, size: usize) -> Result<Option<Message>, Refusal> {
+        self.account.reserve(size)?;
+        if size <= SMALL {
+            return Ok(None);
+        }
+        let old = self.kept.pop_front();
+        if let Some(old) = &old {
+            self.kept_size = self.kept_size.saturating_sub(old.size());
+            self.needed = true;
+        }
+        Ok(old)
+    }
+
+    /// Gives back the room of a message that was [taken out](Self::take) and delivered, and keeps
+    /// its memory if there is not too much. Constant cost.
+    ///
+    /// What this returns is to be dropped when the lock has been let go.
+    pub(crate) fn delivered(&mut self, message: Message) -> Option<Message> {
+        self.account.give_back(message.payload().len());
+        let size = self.kept_size.saturating_add(message.size());
+        if message.size() <= SMALL || size > KEPT {
+            return Some(message);
+        }
+        self.kept_size = size;
+        // In front, since it is what the processor's caches have.
+        self.kept.insert_behind(message, |_| false);
+        None
     }
 
     /// Appends a message. Constant cost.
@@ -184,21 +229,25 @@ impl Queue {
     /// until there is nothing left to sweep. Says so once.
     #[inline(always)]
     pub(crate) fn wants_sweeping(&mut self) -> bool {
-        let wants = self.spare.is_some() && !self.sweeping;
+        let wants = !self.sweeping && (self.spare.is_some() || !self.kept.is_empty());
         if wants {
             self.sweeping = true;
         }
         wants
     }
 
-    /// Takes the spare block out, if it was not needed since this was last called. What this
-    /// returns is to be dropped when the lock has been let go.
-    pub(crate) fn sweep(&mut self) -> Option<Block> {
+    /// Takes out all memory that is kept, if none of it was needed since this was last called. What
+    /// this returns is to be dropped when the lock has been let go.
+    pub(crate) fn sweep(&mut self) -> Chain<Header> {
+        let mut swept = Chain::new();
         self.sweeping = false;
-        if mem::take(&mut self.needed) {
-            None
-        } else {
-            self.spare.take()
+        if !mem::take(&mut self.needed) {
+            swept.append(&mut self.kept);
+            self.kept_size = 0;
+            if let Some(spare) = self.spare.take() {
+                swept.push_back(spare);
+            }
         }
+        swept
     }
 }

@@ -42,29 +42,33 @@ const GRAIN: usize = 8;
 ///
 /// # Invariants
 ///
-/// - `capacity` bytes follow it, or it is sealed, and `capacity` is 0.
+/// - `size` bytes follow it.
 /// - If `first` is 0, so are `begin` and `end`, and there is no payload.
-/// - If not, `first` initialized bytes from `begin` on are the first payload, and `end` is where the
-///   last one ends. Each but the first one begins at a multiple of [`GRAIN`], and its length is
-///   in the [`GRAIN`] bytes before, which follow the payload before as closely as they can.
+/// - If `room` is 0, the parcel is sealed: `begin` and `end` are 0, and the first `first` bytes are
+///   initialized, and its payload.
+/// - If `room` is not 0, the parcel is open, and `room` is at most `size`. `first` initialized bytes
+///   from `begin` on are the first payload, and `end` is where the last one ends, within the room.
+///   Each but the first one begins at a multiple of [`GRAIN`], and its length is in the [`GRAIN`]
+///   bytes before, which follow the payload before as closely as they can.
 #[repr(C)]
 pub(super) struct Head<H> {
     /// The parcel behind this one, owned, if this one is in a chain.
     pub(super) next: Option<NonNull<Head<H>>>,
     /// The place in a schedule's tree, if this one is in a schedule.
     pub(super) node: bindings::rb_node,
-    capacity: u32,
-    begin: u32,
-    end: u32,
+    size: u32,
     first: u32,
+    room: u16,
+    begin: u16,
+    end: u16,
     pub(super) header: H,
 }
 
 impl<H> Head<H> {
-    /// The layout of a parcel with room for `capacity` bytes. `None`: that is more than there can
+    /// The layout of a parcel with `size` bytes for payloads. `None`: that is more than there can
     /// be.
-    fn layout(capacity: usize) -> Option<Layout> {
-        let payload = Layout::array::<u8>(capacity).ok()?;
+    fn layout(size: usize) -> Option<Layout> {
+        let payload = Layout::array::<u8>(size).ok()?;
         // The first payload needs no alignment, so it begins where the head ends.
         Some(Layout::new::<Self>().extend(payload).ok()?.0)
     }
@@ -97,17 +101,17 @@ impl<H> Head<H> {
     fn place(&self, len: usize) -> Option<usize> {
         let at = match self.first {
             0 => 0,
-            _ => Self::behind(self.end).wrapping_add(GRAIN),
+            _ => Self::behind(usize::from(self.end)).wrapping_add(GRAIN),
         };
-        // `at` is at most 2 * GRAIN above what a `u32` holds.
+        // `at` is at most 2 * GRAIN above what a `u16` holds.
         let end = at.checked_add(len)?;
-        (len > 0 && end <= self.capacity as usize).then_some(at)
+        (len > 0 && end <= usize::from(self.room)).then_some(at)
     }
 
     /// The first multiple of [`GRAIN`] that is not before `end`.
     #[inline(always)]
-    fn behind(end: u32) -> usize {
-        (end as usize).wrapping_add(GRAIN - 1) & !(GRAIN - 1)
+    fn behind(end: usize) -> usize {
+        end.wrapping_add(GRAIN - 1) & !(GRAIN - 1)
     }
 
     /// Appends all that `from` has as a payload, if there is room for it, and says whether there
@@ -133,13 +137,13 @@ impl<H> Head<H> {
             return Ok(false);
         };
         let place: *mut MaybeUninit<u8> = Self::bytes(head).wrapping_add(at).cast();
-        // SAFETY: `place` says that `len` bytes there are within the capacity and behind all
+        // SAFETY: `place` says that `len` bytes there are within the room and behind all
         // payloads; by the safety requirements nobody else uses them.
         let payload = from.copy_to(unsafe { slice::from_raw_parts_mut(place, len) }, faults)?;
         accept(payload)?;
 
         // INVARIANT: The payload was initialized, and it is where the invariant has the next one;
-        // `place` gives nothing above the capacity, which is a `u32`.
+        // `place` gives nothing above the room, which is a `u16`.
         if this.first == 0 {
             this.first = len as u32;
         } else {
@@ -147,7 +151,7 @@ impl<H> Head<H> {
             // behind the last payload. What follows the head is aligned as the head is.
             unsafe { place.cast::<u32>().byte_sub(GRAIN).write(len as u32) };
         }
-        this.end = at.wrapping_add(len) as u32;
+        this.end = at.wrapping_add(len) as u16;
         Ok(true)
     }
 
@@ -162,14 +166,14 @@ impl<H> Head<H> {
         let this = unsafe { head.as_mut() };
         // INVARIANT: If nothing is behind the first payload, there is none any more; else what is
         // behind it, by the type invariant, is the length of the one that is now the first.
-        let next = Self::behind(this.begin.wrapping_add(this.first));
-        if next >= this.end as usize {
+        let next = Self::behind(usize::from(this.begin).wrapping_add(this.first as usize));
+        if next >= usize::from(this.end) {
             (this.begin, this.end, this.first) = (0, 0, 0);
             return true;
         }
         // SAFETY: By the type invariant there is a length.
         this.first = unsafe { Self::bytes(head).wrapping_add(next).cast::<u32>().read() };
-        this.begin = next.wrapping_add(GRAIN) as u32;
+        this.begin = next.wrapping_add(GRAIN) as u16;
         false
     }
 }
@@ -183,8 +187,8 @@ impl<H> Head<H> {
 ///
 /// # Invariants
 ///
-/// `head` was allocated by `kvrealloc`, with the layout for its capacity, is owned by this value,
-/// and is valid. `head.next` is `None`.
+/// `head` was allocated by `kvrealloc`, with the layout for its size, is owned by this value, and
+/// is valid. `head.next` is `None`.
 pub(crate) struct Parcel<H> {
     head: NonNull<Head<H>>,
     _owns: PhantomData<H>,
@@ -197,17 +201,23 @@ unsafe impl<H: Sync> Sync for Parcel<H> {}
 
 impl<H> Parcel<H> {
     /// The room of an open parcel that takes up `size` bytes in all.
-    pub(crate) const fn room_within(size: usize) -> usize {
-        size.saturating_sub(size_of::<Head<H>>())
+    pub(crate) const fn room_within(size: u16) -> u16 {
+        size.saturating_sub(size_of::<Head<H>>() as u16)
     }
 
-    /// Allocates an open parcel without a payload, with room for `capacity` bytes: payloads, and
+    /// Allocates an open parcel without a payload, with room for `room` bytes: payloads, and
     /// between them up to 15 bytes each.
     ///
     /// The memory is charged to the caller's memory cgroup. Process context; sleeps. [`ENOMEM`].
-    pub(crate) fn open(header: H, capacity: usize) -> Result<Self> {
-        let layout = Head::<H>::layout(capacity).ok_or(ENOMEM)?;
-        let capacity = u32::try_from(capacity).map_err(|_| ENOMEM)?;
+    pub(crate) fn open(header: H, room: u16) -> Result<Self> {
+        Self::allocate(header, usize::from(room), room)
+    }
+
+    /// Allocates a parcel without a payload, with `size` bytes for payloads. `room` is 0, or at most
+    /// `size`.
+    fn allocate(header: H, size: usize, room: u16) -> Result<Self> {
+        let layout = Head::<H>::layout(size).ok_or(ENOMEM)?;
+        let size = u32::try_from(size).map_err(|_| ENOMEM)?;
         // SAFETY: There is no old allocation, and the size is not 0. Memory so allocated is aligned
         // as asked for.
         let head = unsafe {
@@ -225,10 +235,11 @@ impl<H> Parcel<H> {
             head.write(Head {
                 next: None,
                 node: pin_init::zeroed(),
-                capacity,
+                size,
+                first: 0,
+                room,
                 begin: 0,
                 end: 0,
-                first: 0,
                 header,
             })
         };
@@ -239,23 +250,35 @@ impl<H> Parcel<H> {
         })
     }
 
-    /// Allocates a sealed parcel whose payload is all that `from` has, if `accept` does not refuse
-    /// it.
+    /// Makes a sealed parcel whose payload is all that `from` has, if `accept` does not refuse it:
+    /// in the memory of `old` if that is large enough, and not more than twice as large; else it
+    /// allocates, charged to the caller's memory cgroup.
     ///
-    /// The memory is charged to the caller's memory cgroup. Process context; sleeps for memory and
-    /// for user memory. [`ENOMEM`]: there is no memory; [`EFAULT`]: not all of `from` can be read;
-    /// whatever `accept` returns.
+    /// Process context; sleeps for memory and for user memory. [`ENOMEM`]: there is no memory;
+    /// [`EFAULT`]: not all of `from` can be read; whatever `accept` returns.
     pub(crate) fn sealed<S: Source>(
         header: H,
         from: &mut S,
+        old: Option<Self>,
         accept: impl FnOnce(&[u8]) -> Result,
     ) -> Result<Self> {
-        let mut parcel = Self::open(header, from.len())?;
-        // An empty parcel has room for what it was made for.
-        parcel.append(from, Faults::Handled, accept)?;
-        // INVARIANT: It is sealed now.
+        let len = from.len();
+        let mut parcel = match old {
+            Some(mut old) if len <= old.size() && old.size() / 2 <= len => {
+                *old.header_mut() = header;
+                old
+            }
+            _ => Self::allocate(header, len, 0)?,
+        };
+        let place: *mut MaybeUninit<u8> = Head::bytes(parcel.head).cast();
+        // SAFETY: By the type invariant at least `len` bytes there are ours.
+        let place = unsafe { slice::from_raw_parts_mut(place, len) };
+        accept(from.copy_to(place, Faults::Handled)?)?;
         // SAFETY: By the type invariant the head is valid and ours.
-        unsafe { parcel.head.as_mut() }.capacity = 0;
+        let head = unsafe { parcel.head.as_mut() };
+        // INVARIANT: The parcel is sealed, and so much of it was initialized above; there are no
+        // more than `size`, which is a `u32`.
+        (head.first, head.room, head.begin, head.end) = (len as u32, 0, 0, 0);
         Ok(parcel)
     }
 
@@ -282,7 +305,12 @@ impl<H> Parcel<H> {
 
     /// Whether it was made for several payloads.
     pub(crate) fn is_open(&self) -> bool {
-        self.head().capacity != 0
+        self.head().room != 0
+    }
+
+    /// How many bytes there are for payloads.
+    pub(crate) fn size(&self) -> usize {
+        self.head().size as usize
     }
 
     /// The header, to be changed.
@@ -477,7 +505,7 @@ impl<H> Chain<H> {
     pub(crate) fn begins_open(&self) -> bool {
         match self.first {
             // SAFETY: By the type invariant, this is a valid parcel of ours.
-            Some(first) => unsafe { first.as_ref() }.capacity != 0,
+            Some(first) => unsafe { first.as_ref() }.room != 0,
             None => false,
         }
     }
@@ -486,7 +514,7 @@ impl<H> Chain<H> {
     pub(crate) fn ends_open(&self) -> bool {
         match self.last {
             // SAFETY: By the type invariant, this is a valid parcel of ours.
-            Some(last) => unsafe { last.as_ref() }.capacity != 0,
+            Some(last) => unsafe { last.as_ref() }.room != 0,
             None => false,
         }
     }
