@@ -38,7 +38,7 @@ impl Plan {
     /// What the page is made of.
     pub const FULL: Self = Self {
         rounds: 5,
-        pair_sizes: &[64, 1024],
+        pair_sizes: &[64, 1024, 5000, 10000],
         pair_messages: 2000,
         threads: &[2, 4, 8],
         sizes: &[10, 1000, 5000, 10_000],
