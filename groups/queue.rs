@@ -41,7 +41,13 @@ use kernel::prelude::*;
 pub(crate) const SMALL: usize = 1024;
 
 /// How many bytes of the memory of large messages are kept at most.
-const KEPT: usize = 64 << 10;
+///
+/// Senders and receivers take turns by their time slices rather than by message: what one side
+/// frees in its turn is what the other one needs in the next.
+const KEPT: usize = 1 << 20;
+
+/// How many messages that were kept are given up at once while others are still needed.
+const SWEPT: usize = 64;
 
 /// A group's published messages, first in, first out.
 pub(crate) struct Queue {
@@ -53,7 +59,9 @@ pub(crate) struct Queue {
     kept: Chain<Header>,
     /// How many bytes there are in those.
     kept_size: usize,
-    /// Whether a spare block or a kept message was needed since [`Queue::sweep`] last looked.
+    /// The fewest that there were since [`Queue::sweep`] last looked: so many nobody needed.
+    kept_idle: usize,
+    /// Whether a spare block was needed since [`Queue::sweep`] last looked.
     needed: bool,
     /// Whether the queue is going to be swept.
     sweeping: bool,
@@ -80,6 +88,7 @@ impl Queue {
             spare: None,
             kept: Chain::new(),
             kept_size: 0,
+            kept_idle: 0,
             needed: false,
             sweeping: false,
             next_stamp: 1,
@@ -141,7 +150,7 @@ impl Queue {
         let old = self.kept.pop_front();
         if let Some(old) = &old {
             self.kept_size = self.kept_size.saturating_sub(old.size());
-            self.needed = true;
+            self.kept_idle = self.kept_idle.min(self.kept_size);
         }
         Ok(old)
     }
@@ -236,14 +245,30 @@ impl Queue {
         wants
     }
 
-    /// Takes out all memory that is kept, if none of it was needed since this was last called. What
-    /// this returns is to be dropped when the lock has been let go.
+    /// Takes out the memory that is kept and that was not needed since this was last called: all of
+    /// it, or if some was needed, no more than [`SWEPT`] messages. What this returns is to be
+    /// dropped when the lock has been let go.
     pub(crate) fn sweep(&mut self) -> Chain<Header> {
         let mut swept = Chain::new();
         self.sweeping = false;
-        if !mem::take(&mut self.needed) {
+        if self.kept_idle == self.kept_size {
             swept.append(&mut self.kept);
             self.kept_size = 0;
+        } else {
+            let needed = self.kept_size.saturating_sub(self.kept_idle);
+            for _ in 0..SWEPT {
+                if self.kept_size <= needed {
+                    break;
+                }
+                let Some(old) = self.kept.pop_front() else {
+                    break;
+                };
+                self.kept_size = self.kept_size.saturating_sub(old.size());
+                swept.push_back(old);
+            }
+        }
+        self.kept_idle = self.kept_size;
+        if !mem::take(&mut self.needed) {
             if let Some(spare) = self.spare.take() {
                 swept.push_back(spare);
             }
