@@ -12,7 +12,7 @@ export DESTDIR
 
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test soak replay bench bench-quick bench-docs bench-record shell check lib install uninstall update clean help
+.PHONY: all demo test test-debug soak replay bench bench-quick bench-docs bench-record shell check lib install uninstall update clean help
 
 all: ## build groups.ko; KDIR=... names a kernel tree, FLAVOUR=amd64 another of Debian's kernels
 	@scripts/build.sh
@@ -24,7 +24,7 @@ demo: ## watch two processes talk through a group, in a VM with Debian's own ker
 	@echo "Booting a VM with that kernel; without KVM this takes about 10 seconds."
 	@scripts/vm.sh --no-load -- scripts/demo.sh
 
-test: ## run all tests, here and in the VM; T=name runs one
+test: ## run all tests, here, in the VM and on the debug kernel; T=name runs one, on the stock kernel
 	@scripts/build.sh --root
 	@tests/run.sh $(T)
 
@@ -50,6 +50,8 @@ bench-docs: ## docs/performance.md anew, from the results in docs/performance
 bench-record: ## put on record what a message costs with this kernel and compiler
 	@scripts/build.sh --root
 	@bench/run.sh --record
+test-debug: ## run the module's tests on the debug kernel alone (KASAN, lockdep, kmemleak and so on)
+	@tests/run.sh --debug $(T)
 
 shell: ## a root shell in the VM, with the module loaded
 	@scripts/build.sh --root
@@ -78,4 +80,4 @@ clean: ## remove what was built here; the build root stays
 	rm -rf build groups.ko tests/target lgroups/target bench/target
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

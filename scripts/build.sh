@@ -24,12 +24,13 @@ rust_ready() { [ -e "$1/rust/libkernel.rmeta" ]; }
 
 # compile KDIR WHERE [COMMAND...]: with a command before make, to run it elsewhere
 compile() {
-	local kdir=$1 where=$2 release out
+	local kdir=$1 where=$2 release out compiler
 	shift 2
 	release=$(<"$kdir/include/config/kernel.release")
 	out=$CLONE/build/$release
 	mkdir -p "$out"
-	"$@" make -C "$kdir" -j"$(nproc)" LOCALVERSION= M="$CLONE" MO="$out" modules
+	compiler=$(compiler_of "$kdir")
+	"$@" make -C "$kdir" -j"$(nproc)" ${compiler:+"$compiler"} LOCALVERSION= M="$CLONE" MO="$out" modules
 	# In one step: somebody may be loading the one that is there.
 	cp "$out/groups.ko" "$CLONE/groups.ko.$$"
 	mv "$CLONE/groups.ko.$$" "$CLONE/groups.ko"

@@ -15,6 +15,7 @@ source "${BASH_SOURCE[0]%/*}/lib.sh"
 cd "$CLONE"
 kdir=$(realpath /lib/modules/*/build)
 release=$(<"$kdir/include/config/kernel.release")
+compiler=$(compiler_of "$kdir")
 failed=()
 
 # check NAME COMMAND...: all are tried, so that one run shows everything.
@@ -30,7 +31,7 @@ module_format() { rustfmt --check --config-path "$kdir/.rustfmt.toml" groups.rs;
 # The kernel's own lints for its Rust code, and none may fire.
 module_lints() {
 	mkdir -p "build/clippy-$release"
-	make -s -C "$kdir" -j"$(nproc)" LOCALVERSION= M="$CLONE" MO="$CLONE/build/clippy-$release" \
+	make -s -C "$kdir" -j"$(nproc)" ${compiler:+"$compiler"} LOCALVERSION= M="$CLONE" MO="$CLONE/build/clippy-$release" \
 		CLIPPY=1 KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror modules
 }
 

@@ -37,5 +37,9 @@ passed_environment() {
 # module_release FILE: the kernel that a module was built for
 module_release() { grep -aom1 'vermagic=[^ ]*' "$1" | cut -d= -f2; }
 
+# compiler_of KDIR: what make has to be told to build with the compiler that
+# built that kernel
+compiler_of() { ! grep -q '^CONFIG_CC_IS_CLANG=y' "$1/include/config/auto.conf" || echo LLVM=1; }
+
 # need_command COMMAND PACKAGE
 need_command() { command -v "$1" >/dev/null || die "$1 is missing: install the package $2"; }

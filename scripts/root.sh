@@ -15,7 +15,8 @@
 #                                   and each DIR at their own paths
 #
 # Environment:
-#   FLAVOUR        cloud-amd64 (default) or amd64
+#   FLAVOUR        cloud-amd64 (default) or amd64; or debug: the same source with
+#                  everything on that finds bugs (tests/debug.config), with clang
 #   SUITE          the Debian release, trixie by default
 #   KERNEL_SUITE   where its kernel comes from: by default $SUITE-backports if
 #                  the archive has that, else $SUITE
@@ -27,7 +28,7 @@
 # The cache:
 #   base/NAME/           a Debian root with the tools; never changed once made
 #   kernel/NAME/linux/   a prepared kernel tree
-#   kernel/NAME/image/   the stock kernel and its modules, a layer over a base
+#   kernel/NAME/image/   the kernel and its modules, a layer over a base
 #   current/             links to the base and the kernel in use; the name of a
 #                        link says all that what it points to depends on
 #   cargo/ deb/ log/     crates, packages, and the output of what takes long
@@ -41,6 +42,8 @@ umask 022
 
 # shellcheck source=scripts/lib.sh
 source "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source=scripts/debug-kernel.sh
+source "${BASH_SOURCE[0]%/*}/debug-kernel.sh"
 
 SUITE=${SUITE:-trixie}
 FLAVOUR=${FLAVOUR:-cloud-amd64}
@@ -80,7 +83,11 @@ kernel_key() {
 	} | sha256sum | cut -c1-10
 }
 
-kernel_link() { echo "$CACHE/current/kernel-$SUITE${KERNEL_SUITE:+-from-$KERNEL_SUITE}-$FLAVOUR-$(kernel_key "$1")"; }
+kernel_link() {
+	local key
+	if [ "$FLAVOUR" = debug ]; then key=$(debug_key "$1"); else key=$(kernel_key "$1"); fi
+	echo "$CACHE/current/kernel-$SUITE${KERNEL_SUITE:+-from-$KERNEL_SUITE}-$FLAVOUR-$key"
+}
 
 kernel_name() { echo "$RELEASE-${VERSION//[~:]/.}-$(kernel_key "$1")"; }
 
@@ -103,7 +110,7 @@ set_link() {
 check_host() {
 	local free
 	[ "$(uname -m)" = x86_64 ] || die "this machine is $(uname -m); the kernels used here are for amd64 (x86_64) only"
-	case $FLAVOUR in cloud-amd64 | amd64) ;; *) die "FLAVOUR=$FLAVOUR: it must be cloud-amd64 or amd64" ;; esac
+	case $FLAVOUR in cloud-amd64 | amd64 | debug) ;; *) die "FLAVOUR=$FLAVOUR: it must be cloud-amd64, amd64 or debug" ;; esac
 	need_root "making the build root takes debootstrap and mounts"
 	mkdir -p "$CACHE" || die "cannot make $CACHE"
 	free=$(df --output=avail -BM "$CACHE" | tail -n1 | tr -dc 0-9)
@@ -436,7 +443,7 @@ inside_make() {
 	local what=$1 tmp
 	LOG=$2
 	tmp=$(mktemp -d "$CACHE/tmp/XXXXXX")
-	mkdir "$tmp/base" "$tmp/kernel" "$tmp/root"
+	mkdir "$tmp/base" "$tmp/kernel" "$tmp/debug" "$tmp/root"
 	BASE=$(readlink -e "$(base_link)") || BASE=
 	if [ -z "$BASE" ] || { [ "$what" = update ] && base_is_old "$tmp/root"; }; then
 		make_base "$tmp/base"
@@ -446,24 +453,34 @@ inside_make() {
 		mv -T "$tmp/base" "$BASE"
 		set_link "$BASE" "$(base_link)"
 	fi
-	KERNEL=$(readlink -e "$(kernel_link "$BASE")") || KERNEL=
-	if [ -z "$KERNEL" ] || [ "$what" = update ]; then
-		overlay "$tmp/root" "$BASE"
-		find_kernel "$tmp/root/root"
-		KERNEL=$CACHE/kernel/$(kernel_name "$BASE")
-		if [ -e "$KERNEL" ]; then
-			say "that one is there already"
-		else
-			make_kernel "$tmp/root/root" "$tmp/kernel"
-			mkdir -p "$CACHE/kernel"
-			sync -f "$tmp"
-			mv -T "$tmp/kernel" "$KERNEL"
-		fi
-		set_link "$KERNEL" "$(kernel_link "$BASE")"
-		umount "$tmp/root/root/proc" "$tmp/root/root" "$tmp/root"
+	if [ "$FLAVOUR" = debug ]; then
+		FLAVOUR=$DEBUG_FLAVOUR ensure_kernel "$what" "$tmp"
+		ensure_debug "$tmp"
+	else
+		ensure_kernel "$what" "$tmp"
 	fi
 	rm -rf --one-file-system "$tmp"
 	say "ready: $(<"$KERNEL/release") in $CACHE"
+}
+
+# Sets KERNEL.
+ensure_kernel() {
+	local what=$1 tmp=$2
+	KERNEL=$(readlink -e "$(kernel_link "$BASE")") || KERNEL=
+	[ -z "$KERNEL" ] || [ "$what" = update ] || return 0
+	overlay "$tmp/root" "$BASE"
+	find_kernel "$tmp/root/root"
+	KERNEL=$CACHE/kernel/$(kernel_name "$BASE")
+	if [ -e "$KERNEL" ]; then
+		say "that one is there already"
+	else
+		make_kernel "$tmp/root/root" "$tmp/kernel"
+		mkdir -p "$CACHE/kernel"
+		sync -f "$tmp"
+		mv -T "$tmp/kernel" "$KERNEL"
+	fi
+	set_link "$KERNEL" "$(kernel_link "$BASE")"
+	umount "$tmp/root/root/proc" "$tmp/root/root" "$tmp/root"
 }
 
 # Would apt upgrade anything in the base?
@@ -481,7 +498,7 @@ base_is_old() {
 # Removes what this version of the script would not use for any flavour. While
 # a command runs in some root nothing is removed: it may be that one.
 prune() {
-	local link entry key keep=()
+	local link entry key debug keep=()
 	need_root "the cache is root's"
 	[ -d "$CACHE/current" ] || return 0
 	lock
@@ -489,9 +506,10 @@ prune() {
 	flock -n 8 || die "a command is running in one of the roots; try again when it has ended"
 	BASE=$(readlink -e "$(base_link)") || BASE=none
 	key=$([ "$BASE" = none ] || kernel_key "$BASE")
+	debug=$([ "$BASE" = none ] || FLAVOUR=debug kernel_link "$BASE")
 	for link in "$CACHE"/current/*; do
 		case $link in
-		"$(base_link)" | "$CACHE/current/kernel-$SUITE-"*"-$key") ;;
+		"$(base_link)" | "$debug" | "$CACHE/current/kernel-$SUITE-"*"-$key") ;;
 		"$CACHE/current/base-$SUITE-"* | "$CACHE/current/kernel-$SUITE-"*) rm "$link" ;;
 		esac
 	done

@@ -4,7 +4,8 @@
 # Boots the stock kernel on the build root in a VM, with groups.ko loaded, and
 # runs one command there as root; its exit status is this script's. The clone
 # and every shared folder have their own paths in the guest and can be written;
-# nothing else that the guest changes outlives it.
+# nothing else that the guest changes outlives it. FLAVOUR=debug boots the debug
+# kernel.
 #
 #   scripts/vm.sh [OPTION]... -- COMMAND...
 #   scripts/vm.sh [OPTION]... --shell
@@ -62,6 +63,8 @@ need_root "the VM runs in the build root"
 "$CLONE/scripts/root.sh"
 CACHE=$(groups_cache)
 # What is not under the root has to be shown to it.
+DEBUG=
+[ -n "$KERNEL" ] || [ "${FLAVOUR:-}" != debug ] || DEBUG=1
 [ -z "$KERNEL" ] || SHARES+=("${KERNEL%/*}")
 [ -n "$KERNEL" ] || KERNEL=$("$CLONE/scripts/root.sh" --print image)
 [ -z "$LOAD" ] || [ -e "$CLONE/groups.ko" ] || die "there is no groups.ko: run make first"
@@ -106,7 +109,7 @@ find "$CACHE/log" -name '*.log' -mtime +7 -delete
 # that boots no stock kernel.
 can_kvm() { grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo && [ -w /dev/kvm ]; }
 
-VNG=(vng --run "$KERNEL" --user root --rw --force-initramfs --disable-microvm)
+VNG=(vng --run "$KERNEL" --user root --rw --disable-microvm)
 CONSOLE=console
 [ -z "$SHELL_WANTED" ] || CONSOLE=dmesg
 # virtme-ng's console for the kernel goes to a file, and gets all of the log
@@ -114,13 +117,23 @@ CONSOLE=console
 QEMU=(-nic none -set "chardev.$CONSOLE.path=$WORK/console")
 # virtme-ng names its own init after this one; the first is the one that counts.
 ARGS="init=$CLONE/scripts/vm-init.sh groups_work=$WORK ignore_loglevel printk.devkmsg=on"
+if [ -n "$DEBUG" ]; then
+	# The root comes by 9p, which QEMU itself serves, so what it writes into the
+	# guest's memory it knows (see init_on_alloc below), and the kernel mounts it
+	# without an initramfs. Nobody else writes to it meanwhile: so it may keep
+	# all that it has read.
+	VNG+=(--force-9p --no-virtme-ng-init)
+	ARGS+=" rootflags=version=9p2000.L,trans=virtio,access=any,cache=loose,msize=524288 kunit.enable=0 kasan_multi_shot"
+else
+	VNG+=(--force-initramfs)
+fi
 if [ -n "$ICOUNT" ] || ! can_kvm; then
 	VNG+=(--disable-kvm)
 	# What virtiofsd writes into the guest's memory, QEMU's translator does not
 	# notice: a page that held one program's code and now holds another's would
 	# run as the old one. Zeroing every page that is allocated prevents that;
 	# Debian's kernels do it by default, others may not.
-	ARGS+=" init_on_alloc=1"
+	[ -n "$DEBUG" ] || ARGS+=" init_on_alloc=1"
 	# A busy host can keep an emulated processor waiting for long. A real stall
 	# is still found.
 	ARGS+=" rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
@@ -133,6 +146,11 @@ elif ! can_kvm; then
 fi
 VNG+=(--cpus "$CPUS" --memory "$MEMORY" --append "$ARGS$APPEND" --qemu-opts="${QEMU[*]}")
 [ -n "$SHELL_WANTED" ] || VNG+=(--exec true)
+# Without an initramfs the init that counts is the last one that is named, virtme-
+# ng's own: in the root, of which nothing stays, that becomes this clone's.
+# shellcheck disable=SC2016
+[ -z "$DEBUG" ] || VNG=(sh -ec 'ln -sf "$0" "$1"; shift; exec "$@"' "$CLONE/scripts/vm-init.sh"
+	/usr/lib/python3/dist-packages/virtme/guest/virtme-init "${VNG[@]}")
 [ "$TIMEOUT" = 0 ] || VNG=(timeout --foreground --kill-after=5 "$TIMEOUT" "${VNG[@]}")
 
 ROOT_ARGS=()

@@ -4,11 +4,14 @@
 # Runs the tests: those of the plain logic in the build root, those of the loaded
 # module in a VM, which is booted once for all of them; those that leave a machine
 # as no other test can use it, and those of the library and groupctl, in VMs of
-# their own; and in another one what a message costs (bench/run.sh --gate).
+# their own; in another one what a message costs (bench/run.sh --gate); then those
+# of the module again on the debug kernel, and the tests of that.
 #
-#   tests/run.sh           all of them; usually 10 minutes, without KVM
-#   tests/run.sh NAME...   those whose names contain one of these; the VM is
-#                          booted only if it has such a test
+#   tests/run.sh           all of them; usually 25 minutes, without KVM
+#   tests/run.sh NAME...   those whose names contain one of these, on the stock
+#                          kernel; the VM is booted only if it has such a test
+#   tests/run.sh --debug [NAME...]
+#                          on the debug kernel alone, all or some of the module's
 #   tests/run.sh --list    their names
 #   tests/run.sh --replay SEED|FILE
 #                          runs one of the random programs once more, in a VM, and
@@ -18,7 +21,8 @@
 #
 # Environment, beside that of scripts/root.sh:
 #   GROUPS_TEST_PATIENCE   multiplies the time limits of the tests in the VM
-#   GROUPS_TEST_SCALE      divides the work of the random tests
+#   GROUPS_TEST_SCALE      divides how often the tests of the module do what they do
+#                          very often; 10 on the debug kernel
 #   GROUPS_TEST_SOAK_SECONDS  has them go on for so long at least
 #   GROUPS_TEST_LOADS      how often the module is loaded and unloaded while programs
 #                          use it; 100 by default
@@ -31,8 +35,10 @@ CLONE=$(dirname -- "$TESTS")
 LOGS=$TESTS/target/log
 VM=$TESTS/target/release/vm
 
-say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
-die() { say "error: $*"; exit 1; }
+
+# shellcheck source=scripts/lib.sh
+source "$CLONE/scripts/lib.sh"
+
 usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # ------------------------------------------------------ what runs in the build root
@@ -50,9 +56,17 @@ inside_build() {
 	"$CLONE/lgroups/tests/build.sh"
 	(cd "$CLONE/bench" && cargo build --quiet --locked --release && cargo test --quiet --locked --release --no-run)
 	kmod=$TESTS/target/kmod/$release
-	mkdir -p "$kmod"
-	make --silent --directory "$kdir" LOCALVERSION= M="$TESTS/kmod" MO="$kmod" modules >"$kmod/log" 2>&1 ||
-		{ cat "$kmod/log" >&2; exit 1; }
+	module "$kdir" kmod "$kmod"
+	! grep -q '^CONFIG_KASAN=y' "$kdir/include/config/auto.conf" || module "$kdir" planted "$TESTS/target/planted"
+}
+
+# module KDIR FOLDER OUT: builds a module for tests, in silence
+module() {
+	local compiler
+	mkdir -p "$3"
+	compiler=$(compiler_of "$1")
+	make --silent --directory "$1" ${compiler:+"$compiler"} LOCALVERSION= M="$TESTS/$2" MO="$3" modules >"$3/log" 2>&1 ||
+		{ cat "$3/log" >&2; exit 1; }
 }
 
 # The names of the tests that any of the arguments is a part of.
@@ -66,6 +80,7 @@ inside_list() {
 	(cd "$CLONE/bench" && cargo test --quiet --locked --release -- --list) |
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/bench-host /'
 	"$VM" --list | matching "$@" | sed 's/^/vm /'
+	"$VM" --debug --list | matching "$@" | sed 's/^/debug /'
 	"$VM" --alone --list | matching "$@" | sed 's/^/alone /'
 	"$VM" --suspend --list | matching "$@" | sed 's/^/suspend /'
 	"$CLONE/bench/target/release/bench" gate-name | matching "$@" | sed 's/^/gate /'
@@ -94,7 +109,13 @@ inside_bench_host() {
 	exec cargo test --quiet --locked --release -- --exact "$@"
 }
 
+DEBUG_ONLY=
 case ${1:-} in
+--debug)
+	DEBUG_ONLY=1
+	export FLAVOUR=debug
+	shift
+	;;
 --inside) "inside_$2" "${@:3}"; exit ;;
 --list | '') ;;
 --replay) [ -n "${2:-}" ] || die "--replay what? The seed of a random program, or a file that has one" ;;
@@ -112,7 +133,7 @@ say "building the tests (a minute the first time, then a few seconds)"
 in_root build || die "the tests do not build"
 
 if [ "${1:-}" = --list ]; then
-	in_root list | sed 's/^[a-z-]* //'
+	in_root list | sed 's/^[a-z-]* //' | awk '!seen[$0]++'
 	exit
 fi
 
@@ -125,6 +146,7 @@ fi
 in_root list "$@" >"$LOGS/wanted"
 mapfile -t host < <(sed -n 's/^host //p' "$LOGS/wanted")
 mapfile -t vm < <(sed -n 's/^vm //p' "$LOGS/wanted")
+mapfile -t debug < <(sed -n 's/^debug //p' "$LOGS/wanted")
 mapfile -t alone < <(sed -n 's/^alone //p' "$LOGS/wanted")
 mapfile -t suspend < <(sed -n 's/^suspend //p' "$LOGS/wanted")
 mapfile -t lib_host < <(sed -n 's/^lib-host //p' "$LOGS/wanted")
@@ -136,9 +158,10 @@ mapfile -t lib < <(sed -n 's/^lib lgroups://p' "$LOGS/wanted")
 passed=0 failed=0 skipped=0 failures=()
 
 # fails NAME: counts it, and names it at the end
+WHERE=
 fails() {
 	failed=$((failed + 1))
-	failures+=("$1")
+	failures+=("$WHERE$1")
 }
 
 # The sum of the numbers in front of a word in cargo's closing lines.
@@ -163,7 +186,7 @@ run_host() {
 }
 
 # run_guest WHAT LOG ARGUMENTS...: has scripts/vm.sh run what prints TAP, and
-# counts.
+# counts. The plans say how many there have to be.
 run_guest() {
 	local what=$1 log=$2 options=()
 	shift 2
@@ -172,7 +195,6 @@ run_guest() {
 }
 
 # run_tap WHAT LOG COMMAND...: runs what boots a guest and prints TAP, and counts.
-# The plan says how many there have to be.
 run_tap() {
 	local what=$1 log=$LOGS/$2 rc=0 line name plan ran
 	shift 2
@@ -187,7 +209,7 @@ run_tap() {
 		esac
 	done < <(tr -d '\r' <"$log")
 	ran=$(grep -cE '^(not )?ok ' "$log" || true)
-	plan=$(sed -n 's/^1\.\.\([0-9]*\)\r*$/\1/p' "$log")
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)\r*$/\1/p' "$log" | awk '{ sum += $1 } END { print sum }')
 	if [ "$ran" -eq 0 ] || [ "$ran" -ne "${plan:-0}" ]; then
 		fails "$what: the VM ended after $ran of ${plan:-an unknown number of} tests"
 	elif [ "$rc" -ne 0 ] && ! grep -q '^not ok ' "$log"; then
@@ -195,6 +217,33 @@ run_tap() {
 	fi
 }
 
+# On the debug kernel. The clone's groups.ko is as before when this is done.
+run_debug() {
+	local program=("$VM" --debug --exact "${debug[@]}")
+	export FLAVOUR=debug
+	export GROUPS_TEST_PATIENCE=$((${GROUPS_TEST_PATIENCE:-1} * 8)) GROUPS_TEST_SCALE=${GROUPS_TEST_SCALE:-10}
+	WHERE="on the debug kernel: "
+	"$CLONE/scripts/root.sh"
+	[ ! -e "$CLONE/groups.ko" ] || { cp "$CLONE/groups.ko" "$CLONE/groups.ko.before"; trap 'mv "$CLONE/groups.ko.before" "$CLONE/groups.ko"' EXIT; }
+	"$CLONE/scripts/build.sh" --root
+	[ -n "$DEBUG_ONLY" ] || in_root build || die "the tests do not build for the debug kernel"
+	say "booting the debug kernel for ${#debug[@]} tests of the module (10 minutes for all of them, without KVM)"
+	if [ $# -eq 0 ]; then
+		run_guest "the module's tests" debug -- "$TESTS/debug/guest.sh" "${program[@]}"
+		say "booting the debug kernel with planted bugs (2 minutes, without KVM)"
+		run_tap "the planted bugs" planted "$TESTS/debug/planted.sh" "$LOGS/planted.kernel"
+	else
+		run_guest "the module's tests" debug -- "${program[@]}"
+	fi
+}
+
+if [ -n "$DEBUG_ONLY" ]; then
+	[ ${#debug[@]} -gt 0 ] || die "no test of the module has such a name; tests/run.sh --list prints them all"
+	vm=() host=() alone=() suspend=() lib_host=() bench_host=() gate=() lib=()
+elif [ $# -gt 0 ]; then
+	# Those of one name run on the stock kernel if they can.
+	mapfile -t debug < <(printf '%s\n' "${vm[@]}" | grep -vxF -f - <(printf '%s\n' "${debug[@]}") | grep .)
+fi
 if [ ${#host[@]} -gt 0 ]; then
 	say "running ${#host[@]} tests of the plain logic (a few seconds)"
 	run_host "the tests of the plain logic" host "${host[@]}"
@@ -227,6 +276,8 @@ if [ ${#gate[@]} -gt 0 ]; then
 	say "counting what a message costs, in a VM of its own (a minute)"
 	run_tap "the gate" gate "$CLONE/bench/run.sh" --gate
 fi
+
+if [ ${#debug[@]} -gt 0 ]; then run_debug "$@"; fi
 
 if [ ${#vm[@]} -gt 20 ]; then
 	echo "The slowest:"

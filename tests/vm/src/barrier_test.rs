@@ -4,7 +4,7 @@
 
 use crate::calls::sleeps_in;
 use crate::group::{Device, Group};
-use crate::harness::Test;
+use crate::harness::{Test, work};
 use crate::process::{Child, DAEMON, NOBODY, as_user, become_user, spawn, stop, wait_until};
 use crate::signals::{handle, handled};
 use crate::sys::{AWAKE_BARRIER, SLEEP_ON_BARRIER, shared};
@@ -306,7 +306,7 @@ fn one_awake_wakes_thousands_of_sleepers() {
 }
 
 fn sleepers_and_awakers_at_once_all_get_on() {
-    const ROUNDS: u64 = 2000;
+    let rounds = work(2000) as u64;
     let group = Group::new();
     let words = shared(2);
     let (passed, ended) = (&words[0], &words[1]);
@@ -314,7 +314,7 @@ fn sleepers_and_awakers_at_once_all_get_on() {
         .map(|_| {
             spawn(|| {
                 let device = group.open();
-                for _ in 0..ROUNDS {
+                for _ in 0..rounds {
                     assert_eq!(device.sleep_on_barrier(), Ok(0));
                     passed.fetch_add(1, SeqCst);
                 }
@@ -337,7 +337,7 @@ fn sleepers_and_awakers_at_once_all_get_on() {
     for child in sleepers.into_iter().chain(awakers) {
         child.join();
     }
-    assert_eq!(passed.load(SeqCst), 4 * ROUNDS);
+    assert_eq!(passed.load(SeqCst), 4 * rounds);
     let device = group.open();
     assert_eq!(device.awake_barrier(), 2);
     // An argument means nothing.

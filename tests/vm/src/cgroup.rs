@@ -5,6 +5,7 @@
 use crate::group::fresh_id;
 use crate::process::{Child, spawn, wait_until};
 use crate::skip;
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,9 +35,11 @@ impl Cgroup {
         self.spawn(run).join();
     }
 
-    /// Starts a child that belongs to this cgroup.
+    /// Starts a child that belongs to this cgroup. What memory it has, it has from before, and for
+    /// itself: none of it is charged to the cgroup, now or when it writes there.
     pub fn spawn(&self, run: impl FnOnce()) -> Child {
         spawn(|| {
+            mlockall(MlockAllFlags::MCL_CURRENT).unwrap();
             fs::write(self.0.join("cgroup.procs"), "0").unwrap();
             run();
         })

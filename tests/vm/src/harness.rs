@@ -24,6 +24,7 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// The guest that a test needs.
@@ -33,6 +34,8 @@ pub enum Guest {
     Shared,
     /// One without the module, which the tests of this kind change for good, one behind the other.
     Alone,
+    /// As the shared one, with the debug kernel: there the others run too.
+    Debug,
     /// One that can be suspended, for which its root has to be in memory (tests/suspend.sh).
     Suspend,
 }
@@ -41,9 +44,15 @@ impl Guest {
     fn from_option(option: &str) -> Option<Self> {
         match option {
             "--alone" => Some(Self::Alone),
+            "--debug" => Some(Self::Debug),
             "--suspend" => Some(Self::Suspend),
             _ => None,
         }
+    }
+
+    /// Whether a test that needs `other` runs in this one.
+    fn runs(self, other: Self) -> bool {
+        self == other || self == Self::Debug && other == Self::Shared
     }
 }
 
@@ -134,15 +143,16 @@ pub fn report(what: &str) {
 }
 
 const USAGE: &str = "\
-usage: vm [--alone | --suspend] [--list] [--exact] [TEXT]...
+usage: vm [--alone | --debug | --suspend] [--list] [--exact] [TEXT]...
 Runs the tests whose names contain one of the TEXTs, by default all of them, and prints TAP.
   --alone    those that change a guest for good; it has to be without the module
+  --debug    also those that need the debug kernel
   --suspend  those that suspend the guest
   --list     print their names instead
   --exact    the TEXTs are whole names
   --replay WHAT  run the random program of this seed, or in this file, and show each call
 GROUPS_TEST_PATIENCE=N multiplies every time limit, for kernels that are slow on purpose.
-GROUPS_TEST_SCALE=N divides the work of the random tests, for the same.
+GROUPS_TEST_SCALE=N divides how often they do what they do very often, for the same.
 GROUPS_TEST_SOAK_SECONDS=N has them go on for so long at least.
 GROUPS_TEST_SEED=N has the random programs begin with this seed.";
 
@@ -176,7 +186,7 @@ pub fn main(tests: &[Test]) -> ExitCode {
     }
     let wanted: Vec<_> = tests
         .iter()
-        .filter(|test| test.guest == guest)
+        .filter(|test| guest.runs(test.guest))
         .filter(|test| {
             texts.is_empty()
                 || texts.iter().any(|text| match exact {
@@ -249,14 +259,17 @@ fn run_all(tests: &[&Test]) -> ExitCode {
     }
 }
 
+/// How often a test does what it does very often: `times`, or less on a kernel that is slow on
+/// purpose.
+pub fn work(times: usize) -> usize {
+    static DIVISOR: LazyLock<usize> =
+        LazyLock::new(|| number("GROUPS_TEST_SCALE").unwrap_or(1).max(1));
+    (times / *DIVISOR).max(1)
+}
+
 /// How much longer than expected everything may take.
 pub fn patience() -> u32 {
     number("GROUPS_TEST_PATIENCE").unwrap_or(1)
-}
-
-/// How much of so much work is to be done: part of it on a kernel that is slow on purpose.
-pub fn scaled(work: u64) -> u64 {
-    work / number("GROUPS_TEST_SCALE").unwrap_or(1).max(1)
 }
 
 /// How long random tests go on at least.

@@ -5,7 +5,7 @@
 
 use crate::calls::{now_ns, sleeps_in};
 use crate::group::{DEFAULT_MESSAGE, DEFAULT_STORAGE, Group};
-use crate::harness::{Test, scaled, soak};
+use crate::harness::{Test, soak, work};
 use crate::process::spawn;
 use crate::recorder::{Book, Books};
 use crate::sys::{SLEEP_ON_BARRIER, shared};
@@ -25,8 +25,8 @@ pub const TESTS: &[Test] = &[test!(random_histories_keep_the_promises)
     .soaks()];
 
 /// How many messages there have to be, and in each round.
-const MESSAGES: u64 = 1_000_000;
-const ROUND: u64 = 100_000;
+const MESSAGES: usize = 1_000_000;
+const ROUND: usize = 100_000;
 
 const GROUPS: usize = 3;
 const WORKERS: usize = 6;
@@ -70,7 +70,7 @@ fn random_histories_keep_the_promises() {
     let groups: [Group; GROUPS] = std::array::from_fn(|_| Group::new());
     let mut all = Counts::default();
     for (number, habits) in ROUNDS.iter().cycle().enumerate() {
-        if all.messages as u64 >= scaled(MESSAGES) && start.elapsed() >= soak() {
+        if all.messages >= work(MESSAGES) && start.elapsed() >= soak() {
             break;
         }
         let history = Round::run(&groups, *habits);
@@ -112,7 +112,7 @@ struct Round<'a> {
 impl<'a> Round<'a> {
     fn run(groups: &'a [Group], habits: Habits) -> History {
         // Calls that find nothing are written down too.
-        let pages = scaled(ROUND) as usize / WORKERS * 6 + 10_000;
+        let pages = work(ROUND) / WORKERS * 6 + 10_000;
         let books = Books::new(BOOKS, pages);
         let mut round = Self {
             groups,
@@ -156,7 +156,7 @@ impl<'a> Round<'a> {
         let book = self.books.book(writer);
         // Those that come for others have less left to do.
         let share = if writer < WORKERS { 1 } else { 4 };
-        let messages = scaled(ROUND) as u32 / WORKERS as u32 / share;
+        let messages = (work(ROUND) / WORKERS) as u32 / share;
         let child = spawn(|| {
             let worker = Worker::new(book, seed, groups, habits);
             match sleeps {

@@ -6,6 +6,7 @@
 
 use crate::calls::LONG;
 use crate::group::{Device, Group, fresh_id, group0};
+use crate::harness::Guest::Debug;
 use crate::harness::Test;
 use crate::injection::{Injector, Pages};
 use crate::module::{clone, is_loaded, unload};
@@ -25,23 +26,51 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub const TESTS: &[Test] = &[
-    test!(every_failure_of_open_leaves_nothing_open).seconds(120),
-    test!(every_failure_of_write_stores_nothing).seconds(300),
-    test!(every_failure_of_a_delayed_write_stores_nothing).seconds(300),
-    test!(every_failure_of_writev_stores_nothing).seconds(120),
-    test!(every_failure_of_read_keeps_the_message).seconds(300),
-    test!(every_failure_of_readv_keeps_the_message).seconds(120),
-    test!(every_failure_of_a_waiting_read_takes_nothing).seconds(120),
-    test!(every_failure_of_an_ioctl_changes_nothing).seconds(120),
-    test!(every_failure_of_the_barrier_leaves_it_as_it_was).seconds(120),
-    test!(every_failure_of_poll_and_epoll_changes_nothing).seconds(120),
-    test!(every_failure_of_close_and_fsync_flushes).seconds(120),
-    test!(every_failure_of_sysfs_changes_nothing).seconds(120),
-    test!(every_failure_of_finding_a_group_changes_nothing).seconds(120),
+    test!(every_failure_of_open_leaves_nothing_open)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_write_stores_nothing)
+        .runs_in(Debug)
+        .seconds(300),
+    test!(every_failure_of_a_delayed_write_stores_nothing)
+        .runs_in(Debug)
+        .seconds(300),
+    test!(every_failure_of_writev_stores_nothing)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_read_keeps_the_message)
+        .runs_in(Debug)
+        .seconds(300),
+    test!(every_failure_of_readv_keeps_the_message)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_a_waiting_read_takes_nothing)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_an_ioctl_changes_nothing)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_the_barrier_leaves_it_as_it_was)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_poll_and_epoll_changes_nothing)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_close_and_fsync_flushes)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_sysfs_changes_nothing)
+        .runs_in(Debug)
+        .seconds(120),
+    test!(every_failure_of_finding_a_group_changes_nothing)
+        .runs_in(Debug)
+        .seconds(120),
     test!(every_failure_of_making_a_group_makes_none)
+        .runs_in(Debug)
         .loads()
         .seconds(600),
     test!(every_failure_of_loading_leaves_nothing)
+        .runs_in(Debug)
         .loads()
         .seconds(2400),
 ];

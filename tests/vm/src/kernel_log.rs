@@ -13,6 +13,8 @@ pub struct KernelLog(File);
 #[derive(Clone, Debug)]
 pub struct Line {
     pub text: String,
+    /// Said at the level of debug messages, which nobody sees who has not asked for them.
+    debug: bool,
 }
 
 impl KernelLog {
@@ -36,14 +38,18 @@ impl KernelLog {
                 Ok(len) => {
                     // "priority,number,time,flags;text\n", then what belongs to it.
                     let record = String::from_utf8_lossy(&record[..len]);
-                    let text = record.split_once(';').map_or("", |(_, text)| text);
-                    let text = text.lines().next().unwrap_or_default().to_owned();
-                    lines.push(Line { text });
+                    let (numbers, text) = record.split_once(';').unwrap_or_default();
+                    let priority = numbers.split(',').next().and_then(|n| n.parse().ok());
+                    lines.push(Line {
+                        text: text.lines().next().unwrap_or_default().to_owned(),
+                        debug: priority.is_some_and(|priority: u32| priority & 7 == 7),
+                    });
                 }
                 Err(err) if err.kind() == ErrorKind::WouldBlock => return lines,
                 // Records were overwritten before they were read.
                 Err(err) if err.raw_os_error() == Some(libc::EPIPE) => lines.push(Line {
                     text: "WARNING: the log ran over".to_owned(),
+                    debug: false,
                 }),
                 Err(err) if err.kind() == ErrorKind::Interrupted => {}
                 Err(err) => panic!("/dev/kmsg: {err}"),
@@ -102,8 +108,9 @@ impl Line {
         ALARMS.iter().any(|alarm| self.text.contains(alarm))
     }
 
-    /// Said by the module, and not by the kernel about it when it is loaded.
+    /// Said by the module to everybody, and not by the kernel about it when it is loaded. A kernel
+    /// with Rust's debug assertions has its debug messages always on.
     pub fn is_of_the_module(&self) -> bool {
-        self.text.starts_with("groups: ") && !self.text.contains("taint")
+        self.text.starts_with("groups: ") && !self.text.contains("taint") && !self.debug
     }
 }

@@ -66,7 +66,13 @@ pub fn is_loaded() -> bool {
 
 /// Runs one of the clone's scripts, and returns whether it says that it went well, and its output.
 pub fn script(name: &str) -> (bool, String) {
+    script_with(name, &[])
+}
+
+/// The same, with arguments.
+pub fn script_with(name: &str, args: &[String]) -> (bool, String) {
     let output = Command::new(clone().join("scripts").join(name))
+        .args(args)
         .current_dir(clone())
         .output()
         .unwrap_or_else(|err| panic!("scripts/{name}: {err}"));

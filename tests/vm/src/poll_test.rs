@@ -4,7 +4,7 @@
 
 use crate::calls::{LONG, ms, now_ns, sleeps_in};
 use crate::group::{DEFAULT_STORAGE, Device, Group};
-use crate::harness::Test;
+use crate::harness::{Test, work};
 use crate::process::{Child, spawn, wait_until};
 use crate::sys::shared;
 use crate::test;
@@ -320,7 +320,7 @@ fn a_poller_that_takes_no_message_costs_no_receiver_its_turn() {
 }
 
 fn an_event_loop_moves_10000_messages_between_two_processes() {
-    const MESSAGES: u32 = 10_000;
+    let messages = work(10_000) as u32;
     let group = Group::new();
     let child = spawn(|| {
         // Sends as long as there is room, and then waits for some.
@@ -334,7 +334,7 @@ fn an_event_loop_moves_10000_messages_between_two_processes() {
             .register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE)
             .unwrap();
         let mut number = 0;
-        while number < MESSAGES {
+        while number < messages {
             match device.write([number.to_le_bytes(), (!number).to_le_bytes()].concat()) {
                 Ok(_) => number += 1,
                 Err(ENOSPC) => poll.poll(&mut events, EVENTUALLY).unwrap(),
@@ -352,7 +352,7 @@ fn an_event_loop_moves_10000_messages_between_two_processes() {
         .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)
         .unwrap();
     let mut number = 0;
-    while number < MESSAGES {
+    while number < messages {
         match device.read(100) {
             Ok(message) => {
                 let expected = [number.to_le_bytes(), (!number).to_le_bytes()].concat();

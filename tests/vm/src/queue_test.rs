@@ -3,7 +3,7 @@
 //! The queue among many: exactly once, in order, within its limits.
 
 use crate::group::{DEFAULT_STORAGE, Group};
-use crate::harness::Test;
+use crate::harness::{Test, work};
 use crate::process::{meet, spawn};
 use crate::sys::shared;
 use crate::test;
@@ -20,8 +20,8 @@ pub const TESTS: &[Test] = &[
 
 const WRITERS: usize = 4;
 const READERS: usize = 4;
-const MESSAGES: usize = 100_000;
-const EACH: usize = MESSAGES / WRITERS;
+/// So many there are of each writer, at most: see [`work`].
+const EACH: usize = 25_000;
 
 /// What is noted of each message: the times around its write, the times around its read, and the
 /// reader that got it. Times are tickets, drawn from one counter.
@@ -43,16 +43,18 @@ fn message(writer: usize, number: usize) -> Vec<u8> {
 fn identify(bytes: &[u8]) -> Option<(usize, usize)> {
     let writer = u64::from_le_bytes(bytes.get(..8)?.try_into().ok()?) as usize;
     let number = u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?) as usize;
-    let known = writer < WRITERS && number < EACH && bytes == message(writer, number);
+    let known = writer < WRITERS && number < work(EACH) && bytes == message(writer, number);
     known.then_some((writer, number))
 }
 
 fn exactly_once_and_in_order_among_4_writers_and_4_readers() {
     let group = Group::new();
     let (clock, start, received) = (&shared(1)[0], &shared(1)[0], &shared(1)[0]);
+    let each = work(EACH);
+    let messages = WRITERS * each;
     // By writer, then number.
-    let notes = shared(MESSAGES * NOTES);
-    let note = |writer: usize, number: usize| &notes[(writer * EACH + number) * NOTES..][..NOTES];
+    let notes = shared(messages * NOTES);
+    let note = |writer: usize, number: usize| &notes[(writer * each + number) * NOTES..][..NOTES];
     let tick = || clock.fetch_add(1, SeqCst) + 1;
     let all = (WRITERS + READERS) as u64;
 
@@ -61,7 +63,7 @@ fn exactly_once_and_in_order_among_4_writers_and_4_readers() {
         spawn(move || {
             let device = group.open();
             meet(start, all);
-            for number in 0..EACH {
+            for number in 0..each {
                 let message = message(writer, number);
                 let note = note(writer, number);
                 loop {
@@ -87,7 +89,7 @@ fn exactly_once_and_in_order_among_4_writers_and_4_readers() {
             let device = group.open();
             let mut last = [None; WRITERS];
             meet(start, all);
-            while received.load(SeqCst) < MESSAGES as u64 {
+            while received.load(SeqCst) < messages as u64 {
                 let begin = tick();
                 let bytes = device.receive();
                 if bytes.is_empty() {

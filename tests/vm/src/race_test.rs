@@ -5,7 +5,7 @@
 
 use crate::calls::{LONG, Random, ms, now_ns, spin_until};
 use crate::group::{Device, Group};
-use crate::harness::Test;
+use crate::harness::{Test, work};
 use crate::process::{meet, spawn};
 use crate::sys::shared;
 use crate::test;
@@ -18,7 +18,8 @@ pub const TESTS: &[Test] = &[
     test!(readers_racing_expiry_and_flush_get_everything_once).seconds(180),
 ];
 
-const ROUNDS: u64 = 2000;
+/// So many rounds there are at most: see [`work`].
+const ROUNDS: usize = 2000;
 const MESSAGES: u8 = 8;
 
 /// Each round, messages are sent with a delay of 1 ms, and then two processes do something to them
@@ -28,13 +29,14 @@ fn race(all: bool, ours: impl Fn(&Device), rivals: impl Fn(&Device)) {
     let group = Group::new();
     let device = group.open();
     let words = shared(3);
+    let rounds = work(ROUNDS) as u64;
     let (go, due, done) = (&words[0], &words[1], &words[2]);
     // Somewhat before or after the time, another time each round.
     let aim = |round: u64, step: u64| due.load(SeqCst) - 50_000 + round * step % 100_000;
 
     let rival = spawn(|| {
         let device = group.open();
-        for round in 1..=ROUNDS {
+        for round in 1..=rounds {
             while go.load(SeqCst) < round {
                 std::hint::spin_loop();
             }
@@ -44,7 +46,7 @@ fn race(all: bool, ours: impl Fn(&Device), rivals: impl Fn(&Device)) {
         }
     });
     let mut published = 0;
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         device.set_delay(1);
         due.store(now_ns() + ms(1), SeqCst);
         for number in 1..=MESSAGES {
@@ -70,7 +72,7 @@ fn race(all: bool, ours: impl Fn(&Device), rivals: impl Fn(&Device)) {
     device.set_delay(0);
     device.assert_empty();
     device.assert_all_room();
-    let written = ROUNDS as usize * usize::from(MESSAGES);
+    let written = rounds as usize * usize::from(MESSAGES);
     println!("{written} written, {published} published");
 }
 
@@ -87,10 +89,10 @@ fn revoke_racing_flush_loses_and_doubles_nothing() {
 }
 
 fn readers_racing_expiry_and_flush_get_everything_once() {
-    const ALL: usize = 20_000;
     const READERS: usize = 3;
+    let all = work(20_000);
     let group = Group::new();
-    let times = shared(ALL);
+    let times = shared(all);
     let words = shared(2);
     let (start, received) = (&words[0], &words[1]);
 
@@ -100,7 +102,7 @@ fn readers_racing_expiry_and_flush_get_everything_once() {
                 let device = group.open();
                 device.set_receive_timeout(20).expect("timeout");
                 meet(start, READERS as u64 + 1);
-                while received.load(SeqCst) < ALL as u64 {
+                while received.load(SeqCst) < all as u64 {
                     let message = device.receive();
                     if let Ok(number) = message.try_into() {
                         let before =
@@ -115,7 +117,7 @@ fn readers_racing_expiry_and_flush_get_everything_once() {
     let device = group.open();
     let mut random = Random::new(now_ns());
     meet(start, READERS as u64 + 1);
-    for number in 0..ALL as u32 {
+    for number in 0..all as u32 {
         match random.below(40) {
             0 => device.flush(),
             1 => device.set_delay(0),

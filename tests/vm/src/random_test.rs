@@ -3,7 +3,7 @@
 //! Random programs, each of whose calls does what the model of the contract says.
 
 use crate::calls::now_ns;
-use crate::harness::{Test, scaled, soak};
+use crate::harness::{Test, soak, work};
 use crate::runner::Runner;
 use crate::test;
 use model::program::{parse, print};
@@ -15,7 +15,7 @@ pub const TESTS: &[Test] = &[test!(random_programs_do_what_the_model_says)
     .soaks()];
 
 /// How many calls there have to be.
-const CALLS: u64 = 100_000;
+const CALLS: usize = 100_000;
 
 /// What the first program is made from; each one after it, from the next number.
 fn seed() -> u64 {
@@ -31,7 +31,7 @@ fn random_programs_do_what_the_model_says() {
     let runner = Runner::new();
     let first = seed();
     let mut number = 0;
-    while runner.calls() < scaled(CALLS) || start.elapsed() < soak() {
+    while runner.calls() < work(CALLS) || start.elapsed() < soak() {
         let seed = first + number;
         if let Err((program, problem)) = runner.run_or_shrink(&runner.program(seed)) {
             panic!("{}", report(seed, &program, &problem));

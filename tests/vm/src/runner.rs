@@ -44,7 +44,7 @@ struct State {
     groups: Vec<Group>,
     spoiled: usize,
     nobody: PathBuf,
-    calls: u64,
+    calls: usize,
     tally: Tally,
 }
 
@@ -108,7 +108,7 @@ impl Runner {
     }
 
     /// How many calls were made, those that clear up not counted.
-    pub fn calls(&self) -> u64 {
+    pub fn calls(&self) -> usize {
         self.state.borrow().calls
     }
 
@@ -187,7 +187,7 @@ impl State {
         };
         let result = run.program(program);
         self.registry = Some(run.model.into_registry());
-        self.calls += program.len() as u64;
+        self.calls += program.len();
         if result.is_err() {
             self.spoiled += GROUPS;
             self.renew();

@@ -4,7 +4,7 @@
 
 use crate::calls::{LONG, Random, ms, now_ns, sleeps_in};
 use crate::group::{Device, Group};
-use crate::harness::Test;
+use crate::harness::{Test, work};
 use crate::process::{Child, NOBODY, as_user, spawn, stop, wait_until};
 use crate::signals::{handle, handled};
 use crate::sys::{self, BAD_ADDRESSES, SET_RECEIVE_TIMEOUT, shared};
@@ -348,7 +348,7 @@ fn a_stopped_receiver_keeps_no_message_from_another() {
 }
 
 fn receivers_whose_time_runs_out_leave_no_message_lying() {
-    const MESSAGES: u64 = 3000;
+    let messages = work(3000) as u64;
     let group = Group::new();
     let words = shared(2);
     let (received, end) = (&words[0], &words[1]);
@@ -374,7 +374,7 @@ fn receivers_whose_time_runs_out_leave_no_message_lying() {
     let patient = spawn(|| as_user(NOBODY, || receive(group.open().waiting())));
     let device = group.open();
     let mut random = Random::new(now_ns());
-    for number in 1..=MESSAGES {
+    for number in 1..=messages {
         std::thread::sleep(Duration::from_micros(random.below(1500)));
         device.send("m");
         let deadline = now_ns() + ms(20_000);
