@@ -60,6 +60,10 @@ shell: ## a root shell in the VM, with the module loaded
 check: ## format and lints: rustfmt, clippy with the kernel's lints, shellcheck
 	@scripts/root.sh -- scripts/check.sh
 
+.PHONY: fuzz
+fuzz: ## random programs on the debug kernel, guided by KCOV; SECONDS=600; INPUT=file runs that again
+	@tests/fuzz/run.sh $(if $(INPUT),--input $(INPUT),--seconds $(or $(SECONDS),600))
+
 lib: ## build the library and groupctl, in lgroups/
 	@scripts/build-lib.sh
 

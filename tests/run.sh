@@ -50,7 +50,7 @@ inside_build() {
 	kdir=$(realpath /lib/modules/*/build)
 	release=$(<"$kdir/include/config/kernel.release")
 	cd "$TESTS"
-	cargo test --quiet --locked --package host --package model --no-run
+	cargo test --quiet --locked --package fuzz --package host --package model --no-run
 	cargo build --quiet --locked --release --package vm
 	make --silent --directory programs OUT="$TESTS/target/programs"
 	"$CLONE/lgroups/tests/build.sh"
@@ -73,7 +73,7 @@ module() {
 inside_list() {
 	local name
 	cd "$TESTS"
-	cargo test --quiet --locked --package host --package model -- --list |
+	cargo test --quiet --locked --package fuzz --package host --package model -- --list |
 		sed -n 's/: test$//p' | matching "$@" | sed 's/^/host /'
 	(cd "$CLONE/lgroups" && cargo test --quiet --locked --workspace --all-features -- --list) |
 		sed -n 's/: test$//p' | sort -u | matching "$@" | sed 's/^/lib-host /'
@@ -95,7 +95,7 @@ matching() {
 
 inside_host() {
 	cd "$TESTS"
-	exec cargo test --quiet --locked --package host --package model -- --exact "$@"
+	exec cargo test --quiet --locked --package fuzz --package host --package model -- --exact "$@"
 }
 
 # Those that need the module are marked as ignored, and run in the VM.
