@@ -85,7 +85,7 @@ rc=0
 if [ "$rc" -ne 0 ] && [ ! -e "$OUT/finding" ] && [ -z "$input" ]; then
 	# The guest has died: the programs are still there.
 	last=$(grep -hs '^# program ' "$OUT"/recent/*.txt | sort -k3n | tail -n 1)
-	[ -z "$last" ] || say "what ran last: $(grep -lxs -- "$last" "$OUT"/recent/*.txt) (${last#\# }); the others there ran before"
+	[ -z "$last" ] || say "what ran last: $(grep -lxs -- "$last" "$OUT"/recent/*.txt) (${last#\# }); the others there ran before. To run it again, copy it: make fuzz INPUT=COPY"
 fi
-[ "$rc" -eq 0 ] || say "to run it again: make fuzz INPUT=tests/target/fuzz/finding, or one file of those"
+[ "$rc" -eq 0 ] || [ ! -e "$OUT/finding" ] || say "to run it again: make fuzz INPUT=tests/target/fuzz/finding, or one file of those"
 exit "$rc"

@@ -62,11 +62,12 @@ fn resolve(module: &Path, text: &str) -> Result<Vec<Place>, String> {
         };
         sections.entry(section).or_default().push((offset, how));
     }
+    let clone = module.parent().unwrap_or(Path::new("/"));
     let mut places = Vec::new();
     for (section, offsets) in sections {
         let answers = addr2line(module, section, &offsets)?;
         for (&(_, how), answer) in offsets.iter().zip(answers) {
-            places.push(place(how, &answer));
+            places.push(place(how, clone, &answer));
         }
     }
     Ok(places)
@@ -123,8 +124,8 @@ fn addr2line(
     Ok(answers)
 }
 
-fn place(how: How, frames: &[(String, String)]) -> Place {
-    let own = frames.iter().find_map(|(_, at)| own_source(at));
+fn place(how: How, clone: &Path, frames: &[(String, String)]) -> Place {
+    let own = frames.iter().find_map(|(_, at)| own_source(clone, at));
     let (file, line) = own.unwrap_or_else(|| ("elsewhere".to_owned(), 0));
     let function = frames.last().map_or("?", |(name, _)| name).to_owned();
     Place {
@@ -135,16 +136,12 @@ fn place(how: How, frames: &[(String, String)]) -> Place {
     }
 }
 
-/// The file's name and line, if it is one of the module's sources.
-fn own_source(at: &str) -> Option<(String, u32)> {
-    let at = at.split(' ').next()?;
-    let (path, line) = at.rsplit_once(':')?;
-    let line = line.parse().ok()?;
-    if path.ends_with("groups.rs") {
-        return Some(("groups.rs".to_owned(), line));
-    }
-    let (_, file) = path.rsplit_once("/groups/")?;
-    file.ends_with(".rs").then(|| (file.to_owned(), line))
+/// The file's name and line, if it is one of the sources in this clone.
+fn own_source(clone: &Path, at: &str) -> Option<(String, u32)> {
+    let (path, line) = at.split(' ').next()?.rsplit_once(':')?;
+    let file = Path::new(path).strip_prefix(clone).ok()?;
+    let file = file.strip_prefix("groups").unwrap_or(file);
+    Some((file.to_string_lossy().into_owned(), line.parse().ok()?))
 }
 
 /// A short text for the screen, and a long one for the file.
