@@ -12,7 +12,7 @@ export DESTDIR
 
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-debug soak replay bench bench-quick bench-docs bench-record shell check lib install uninstall update clean help
+.PHONY: all demo test test-debug fuzz soak replay bench bench-quick bench-docs bench-record shell check lib install uninstall update clean help
 
 all: ## build groups.ko; KDIR=... names a kernel tree, FLAVOUR=amd64 another of Debian's kernels
 	@scripts/build.sh
@@ -28,6 +28,12 @@ test: ## run all tests, here, in the VM and on the debug kernel; T=name runs one
 	@scripts/build.sh --root
 	@tests/run.sh $(T)
 
+test-debug: ## run the module's tests on the debug kernel alone (KASAN, lockdep, kmemleak and so on)
+	@tests/run.sh --debug $(T)
+
+fuzz: ## random programs on the debug kernel, guided by KCOV; SECONDS=600; INPUT=file runs that again
+	@tests/fuzz/run.sh $(if $(INPUT),--input $(INPUT),--seconds $(or $(SECONDS),600))
+
 soak: ## run the random tests for SECONDS=600
 	@scripts/build.sh --root
 	@GROUPS_TEST_SOAK_SECONDS=$$(($(or $(SECONDS),600) / 2)) GROUPS_VM_OPTIONS="$(GROUPS_VM_OPTIONS) --timeout 0" tests/run.sh random_
@@ -36,7 +42,7 @@ replay: ## run the random program SEED=N, or PROGRAM=FILE, and show each call be
 	@scripts/build.sh --root
 	@tests/run.sh --replay $(or $(PROGRAM),$(SEED))
 
-bench: ## measure groups beside the kernel's other means, and renew docs/performance.md (20 minutes)
+bench: ## measure groups beside the kernel's other means, and renew docs/performance.md (10 minutes)
 	@scripts/build.sh --root
 	@bench/run.sh
 
@@ -50,8 +56,6 @@ bench-docs: ## docs/performance.md anew, from the results in docs/performance
 bench-record: ## put on record what a message costs with this kernel and compiler
 	@scripts/build.sh --root
 	@bench/run.sh --record
-test-debug: ## run the module's tests on the debug kernel alone (KASAN, lockdep, kmemleak and so on)
-	@tests/run.sh --debug $(T)
 
 shell: ## a root shell in the VM, with the module loaded
 	@scripts/build.sh --root
@@ -59,10 +63,6 @@ shell: ## a root shell in the VM, with the module loaded
 
 check: ## format and lints: rustfmt, clippy with the kernel's lints, shellcheck
 	@scripts/root.sh -- scripts/check.sh
-
-.PHONY: fuzz
-fuzz: ## random programs on the debug kernel, guided by KCOV; SECONDS=600; INPUT=file runs that again
-	@tests/fuzz/run.sh $(if $(INPUT),--input $(INPUT),--seconds $(or $(SECONDS),600))
 
 lib: ## build the library and groupctl, in lgroups/
 	@scripts/build-lib.sh
