@@ -344,6 +344,19 @@ fn follow_ends_at_ctrl_c() {
     }
 }
 
+/// Runs it with nobody to read what it says, before it has had time to start: it ends as by
+/// SIGPIPE, and without a word.
+fn ends_as_by_sigpipe(args: &[&str]) {
+    let mut child = command(args).spawn().expect("run");
+    drop(child.stdout.take());
+    let said = Said::from(child.wait_with_output().expect("wait"));
+    assert_eq!(
+        (said.status, said.err.as_str()),
+        (Some(141), ""),
+        "{args:?}"
+    );
+}
+
 #[test]
 #[ignore = "needs the module"]
 fn a_closed_pipe_loses_no_message() {
@@ -353,15 +366,7 @@ fn a_closed_pipe_loses_no_message() {
         &["receive", "--all", &id][..],
         &["receive", "--follow", &id],
     ] {
-        let mut child = command(args).spawn().expect("run");
-        // Before it has had time to start. It ends as by SIGPIPE, and without a word.
-        drop(child.stdout.take());
-        let said = Said::from(child.wait_with_output().expect("wait"));
-        assert_eq!(
-            (said.status, said.err.as_str()),
-            (Some(141), ""),
-            "{args:?}"
-        );
+        ends_as_by_sigpipe(args);
     }
     run(&["receive", "--all", &id]).is("one\ntwo\nthree\n");
 
@@ -374,14 +379,7 @@ fn a_closed_pipe_loses_no_message() {
     assert_eq!(follower.wait().expect("wait").code(), Some(141));
 
     for args in [&["list"][..], &["limits", &id], &["awake", "groups"]] {
-        let mut child = command(args).spawn().expect("run");
-        drop(child.stdout.take());
-        let said = Said::from(child.wait_with_output().expect("wait"));
-        assert_eq!(
-            (said.status, said.err.as_str()),
-            (Some(141), ""),
-            "{args:?}"
-        );
+        ends_as_by_sigpipe(args);
     }
 }
 

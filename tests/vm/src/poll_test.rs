@@ -319,6 +319,17 @@ fn a_poller_that_takes_no_message_costs_no_receiver_its_turn() {
     drop(idle);
 }
 
+/// An event loop that waits for `interest`.
+fn event_loop(device: &Device, interest: Interest) -> Poll {
+    let poll = Poll::new().unwrap();
+    let fd = device.as_fd().as_raw_fd();
+    let registry = poll.registry();
+    registry
+        .register(&mut SourceFd(&fd), Token(0), interest)
+        .unwrap();
+    poll
+}
+
 fn an_event_loop_moves_10000_messages_between_two_processes() {
     let messages = work(10_000) as u32;
     let group = Group::new();
@@ -326,13 +337,8 @@ fn an_event_loop_moves_10000_messages_between_two_processes() {
         // Sends as long as there is room, and then waits for some.
         let device = group.open();
         device.set_nonblocking();
-        let fd = device.as_fd().as_raw_fd();
-        let mut poll = Poll::new().unwrap();
+        let mut poll = event_loop(&device, Interest::WRITABLE);
         let mut events = Events::with_capacity(8);
-        let registry = poll.registry();
-        registry
-            .register(&mut SourceFd(&fd), Token(0), Interest::WRITABLE)
-            .unwrap();
         let mut number = 0;
         while number < messages {
             match device.write([number.to_le_bytes(), (!number).to_le_bytes()].concat()) {
@@ -344,13 +350,8 @@ fn an_event_loop_moves_10000_messages_between_two_processes() {
     });
     let device = group.open();
     device.set_nonblocking();
-    let fd = device.as_fd().as_raw_fd();
-    let mut poll = Poll::new().unwrap();
+    let mut poll = event_loop(&device, Interest::READABLE);
     let mut events = Events::with_capacity(8);
-    let registry = poll.registry();
-    registry
-        .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)
-        .unwrap();
     let mut number = 0;
     while number < messages {
         match device.read(100) {
