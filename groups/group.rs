@@ -231,10 +231,9 @@ impl Group {
     ///
     /// Cost, if what is copied is small (see [`queue::SMALL`]): [`Group::queue`] once, for a constant
     /// number of steps and one copy, whatever is queued; for one of many messages, an allocation is
-    /// freed. Else: one copy, the lock twice, and often a freed
-    /// allocation. Process context; sleeps for
-    /// user memory and for a message, with no lock held. [`EFAULT`]: the message is first in the
-    /// queue again; [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
+    /// freed. Else: one copy, the lock twice, and often a freed allocation. Process context; sleeps
+    /// for user memory and for a message, with no lock held. [`EFAULT`]: the message is first in
+    /// the queue again; [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
     #[inline(always)]
     pub(crate) fn deliver<S: Sink>(&self, to: &mut S, patience: Patience) -> Result<usize> {
         if to.len() == 0 {
@@ -263,15 +262,22 @@ impl Group {
             return Attempt::Faulted(size);
         }
         let emptied = queue.drop_first();
+        self.settle(queue, emptied);
+        Attempt::Delivered(size)
+    }
+
+    /// Lets go of the lock behind a message that was delivered, and of memory that is not kept, and
+    /// says that there is room.
+    #[inline(always)]
+    fn settle(&self, mut queue: Guard<'_, Queue, SpinLockBackend>, surplus: Option<Message>) {
         let unswept = queue.wants_sweeping();
         let news = News::under(&queue);
         drop(queue);
-        drop(emptied);
+        drop(surplus);
         if unswept {
             self.published.sweep_later();
         }
         self.waiting.announce_room(news);
-        Attempt::Delivered(size)
     }
 
     /// Goes on with an attempt to deliver a message that needs more than [`Group::queue`].
@@ -309,14 +315,7 @@ impl Group {
             Ok(size) => {
                 let mut queue = self.queue();
                 let surplus = queue.delivered(message);
-                let unswept = queue.wants_sweeping();
-                let news = News::under(&queue);
-                drop(queue);
-                drop(surplus);
-                if unswept {
-                    self.published.sweep_later();
-                }
-                self.waiting.announce_room(news);
+                self.settle(queue, surplus);
                 Ok(size)
             }
             Err(err) => {
