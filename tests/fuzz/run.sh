@@ -27,8 +27,10 @@ CLONE=${TESTS%/tests}
 OUT=$TESTS/target/fuzz
 PROGRAM=$TESTS/target/release/fuzz
 
-say() { printf 'fuzz: %s\n' "$*" >&2; }
-die() { say "error: $*"; exit 1; }
+# shellcheck source=scripts/lib.sh
+source "$CLONE/scripts/lib.sh"
+ME=fuzz
+
 usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 in_root() { "$CLONE/scripts/root.sh" -- "$@"; }
