@@ -22,14 +22,12 @@
 set -euo pipefail
 
 FUZZ=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
-TESTS=${FUZZ%/fuzz}
-CLONE=${TESTS%/tests}
+# shellcheck source=scripts/lib.sh
+source "${FUZZ%/tests/fuzz}/scripts/lib.sh"
+ME=fuzz
+TESTS=$CLONE/tests
 OUT=$TESTS/target/fuzz
 PROGRAM=$TESTS/target/release/fuzz
-
-# shellcheck source=scripts/lib.sh
-source "$CLONE/scripts/lib.sh"
-ME=fuzz
 
 usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
