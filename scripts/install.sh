@@ -89,6 +89,12 @@ explain() {
 	esac
 }
 
+# A module that has just been unloaded leaves udev to tidy /dev/synch, and udev
+# does not make a link whose folder it removes, empty, at that moment.
+await_tidiness() {
+	[ -e /sys/module/groups ] || udevadm settle --timeout=30 || true
+}
+
 # udev makes the name that programs use. It is done when its queue is empty.
 await_device() {
 	udevadm settle --timeout=30 --exit-if-exists="/dev/$FIRST" || true
@@ -99,6 +105,7 @@ need_root "it loads a kernel module"
 need_command insmod kmod
 if udev_runs; then
 	install_rule
+	await_tidiness
 	load "$@"
 	await_device
 	say "ready: /dev/$FIRST"

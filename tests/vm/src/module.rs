@@ -34,8 +34,19 @@ pub fn unload_named(name: &CStr) -> nix::Result<()> {
     delete_module(name, DeleteModuleFlags::O_NONBLOCK)
 }
 
-/// Loads groups.ko.
+/// Loads groups.ko, when udev is done with what was unloaded before.
+///
+/// udev handles the devices side by side. Where it removes the last link of `/dev/synch`, it
+/// removes the folder too, and if it has just made it for another device's link, that link is not
+/// made: "Failed to create symlink ..., ignoring: No such file or directory".
 pub fn load(params: &str) -> nix::Result<()> {
+    // Where no udevd runs, this fails, and there are no links.
+    let _ = Command::new("udevadm").arg("settle").status();
+    load_at_once(params)
+}
+
+/// Loads groups.ko, whatever udev does: the links of its devices need not appear.
+pub fn load_at_once(params: &str) -> nix::Result<()> {
     load_file(&clone().join("groups.ko"), params)
 }
 
