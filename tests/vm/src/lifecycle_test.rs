@@ -16,6 +16,7 @@ use nix::errno::Errno::*;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ pub const TESTS: &[Test] = &[
     test!(install_sh_and_remove_sh_can_be_run_twice)
         .loads()
         .seconds(120),
+    test!(install_sh_waits_until_udev_is_done_with_an_earlier_module).loads(),
     test!(remove_sh_says_who_keeps_the_module).loads(),
     test!(all_2000_groups_have_their_symlink_and_the_next_is_EDQUOT)
         .loads()
@@ -392,6 +394,46 @@ fn install_sh_and_remove_sh_can_be_run_twice() {
         group0().send("at once");
         assert_eq!(group0().receive(), b"at once");
     }
+}
+
+/// Whether `udevadm settle` runs.
+fn somebody_waits_for_udev() -> bool {
+    fs::read_dir("/proc").unwrap().flatten().any(|process| {
+        let arguments = fs::read(process.path().join("cmdline"));
+        arguments.is_ok_and(|arguments| arguments.starts_with(b"udevadm\0settle\0"))
+    })
+}
+
+/// Or udev may take `/dev/synch` away from below the new link, see [`load`].
+fn install_sh_waits_until_udev_is_done_with_an_earlier_module() {
+    const BUSY: &str = "/run/busy";
+    const RULE: &str = "/run/udev/rules.d/00-busy.rules";
+    // udev has to do with the second group until it is told otherwise.
+    let rule = format!(
+        "SUBSYSTEM==\"groups\", ACTION==\"remove\", KERNEL!=\"group0\", \
+         PROGRAM=\"/bin/sh -c 'while [ -e {BUSY} ]; do sleep 0.1; done'\"\n"
+    );
+    let reload = || {
+        let mut reload = Command::new("udevadm");
+        let status = reload.args(["control", "--reload"]).status();
+        assert!(status.expect("udevadm").success());
+    };
+    let link = Group::new().path();
+    File::create(BUSY).unwrap();
+    fs::write(RULE, rule).unwrap();
+    reload();
+    unload();
+    let install = std::thread::spawn(|| script("install.sh"));
+    wait_until("install.sh waits for udev", somebody_waits_for_udev);
+    let early = is_loaded();
+    let busy = fs::symlink_metadata(link).is_ok();
+    fs::remove_file(BUSY).unwrap();
+    let (ok, text) = install.join().unwrap();
+    fs::remove_file(RULE).unwrap();
+    reload();
+    assert!(ok, "install.sh: {text}");
+    assert!(busy, "udev was not");
+    assert!(!early, "loaded before udev was done");
 }
 
 fn remove_sh_says_who_keeps_the_module() {
