@@ -92,12 +92,12 @@ explain() {
 # A module that has just been unloaded leaves udev to tidy /dev/synch, and udev
 # does not make a link whose folder it removes, empty, at that moment.
 await_tidiness() {
-	[ -e /sys/module/groups ] || udevadm settle --timeout=30 || true
+	[ -e /sys/module/groups ] || udevadm settle || true
 }
 
 # udev makes the name that programs use. It is done when its queue is empty.
 await_device() {
-	udevadm settle --timeout=30 --exit-if-exists="/dev/$FIRST" || true
+	udevadm settle --exit-if-exists="/dev/$FIRST" || true
 	[ -c "/dev/$FIRST" ] || fail "the module is loaded, and udev made no /dev/$FIRST of it (does another rule, in /etc/udev/rules.d, hide ours?)"
 }
 

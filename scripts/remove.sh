@@ -46,7 +46,7 @@ else
 fi
 rm -f "$RULE"
 if grep -q ' /run/udev/control$' /proc/net/unix; then
-	udevadm settle --timeout=30 || true
+	udevadm settle || true
 	udevadm control --reload || true
 fi
 say "gone"

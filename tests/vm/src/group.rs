@@ -2,6 +2,7 @@
 
 //! Groups and their open devices.
 
+use crate::harness::patience;
 use crate::sys::{self, INSTALL_GROUP, RawGroup, Result, install};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -229,7 +230,7 @@ pub fn wait_for_path(path: &Path) {
         return;
     }
     let inotify = Inotify::init(InitFlags::IN_NONBLOCK).expect("inotify");
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(20) * patience();
     while !path.exists() {
         // The folder itself may be yet to come.
         let folder = path.ancestors().skip(1).find(|folder| folder.exists());
