@@ -76,7 +76,7 @@ fn all_sleepers_wake_on_one_awake() {
 /// leave: it may run on this processor only, and does not get it.
 fn while_the_sleeper_cannot_leave(run: impl FnOnce(&Device, Child)) {
     let device = Group::new().open();
-    processor::stay_on_one();
+    processor::stay_on(0);
     let child = patient(&device);
     processor::do_not_share();
     assert_eq!(device.awake_barrier(), 0);

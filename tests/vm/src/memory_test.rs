@@ -7,11 +7,13 @@ use crate::cgroup::{Cgroup, MIB};
 use crate::group::Group;
 use crate::harness::{Test, report};
 use crate::process::{NOBODY, as_user, become_user, wait_until};
+use crate::processor::stay_on;
 use crate::sys::{self, map, shared};
 use crate::test;
 use nix::errno::Errno::*;
 use nix::sys::mman::{MapFlags, MlockAllFlags, mlockall};
 use std::sync::atomic::Ordering::SeqCst;
+use std::thread::available_parallelism;
 
 pub const TESTS: &[Test] = &[
     test!(a_large_message_is_charged_to_its_sender),
@@ -57,8 +59,13 @@ fn small_messages_are_charged_to_their_sender() {
 fn whatever_is_sent_received_or_refused_no_memory_stays_behind() {
     let cgroup = Cgroup::new();
     let group = Group::with_limits(20_000, 100_000);
+    let processors = available_parallelism().unwrap().get();
     cgroup.run(|| {
         for round in 0..2000 {
+            // On one processor, then on another: the kernel keeps charges ready on each.
+            if round % 1000 == 0 {
+                stay_on(round / 1000 % processors);
+            }
             let device = group.open();
             let size = 100 + round * 8;
             device.send(vec![b'm'; size]);

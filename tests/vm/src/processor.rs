@@ -5,10 +5,10 @@
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
-/// Has this process, and the children that it makes from now on, run on one processor alone.
-pub fn stay_on_one() {
+/// Has this process, and the children that it makes from now on, run on this processor alone.
+pub fn stay_on(processor: usize) {
     let mut set = CpuSet::new();
-    set.set(0).unwrap();
+    set.set(processor).unwrap();
     sched_setaffinity(Pid::from_raw(0), &set).expect("sched_setaffinity");
 }
 

@@ -282,7 +282,7 @@ fn the_longest_waiting_receiver_is_served_first() {
 fn with_two_receivers(first: impl FnOnce(), happens: impl FnOnce(Child)) {
     let group = Group::new();
     let device = group.open();
-    processor::stay_on_one();
+    processor::stay_on(0);
     let one = spawn(|| {
         let got = group.open().waiting().read(100);
         assert_eq!(got, Err(EINTR));
