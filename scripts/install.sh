@@ -28,9 +28,6 @@ fail() {
 	exit 1
 }
 
-# Somebody listens where udevadm speaks to.
-udev_runs() { [[ $(</proc/net/unix) == *' /run/udev/control'* ]]; }
-
 # The kernel ignores what it does not know; a slip of the pen should be noticed.
 check_parameters() {
 	local parameter known
@@ -56,7 +53,7 @@ remove_rule() {
 
 load() {
 	local error
-	if [ -e /sys/module/groups ]; then
+	if is_loaded; then
 		[ $# -eq 0 ] || fail "the module is loaded already, and its parameters cannot be changed now: scripts/remove.sh first"
 		say "the module is loaded already"
 		return
@@ -92,7 +89,7 @@ explain() {
 # A module that has just been unloaded leaves udev to tidy /dev/synch, and udev
 # does not make a link whose folder it removes, empty, at that moment.
 await_tidiness() {
-	[ -e /sys/module/groups ] || udevadm settle || true
+	is_loaded || udevadm settle || true
 }
 
 # udev makes the name that programs use. It is done when its queue is empty.

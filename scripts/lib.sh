@@ -34,6 +34,11 @@ passed_environment() {
 	done
 }
 
+is_loaded() { [ -e /sys/module/groups ]; }
+
+# Somebody listens where udevadm speaks to.
+udev_runs() { [[ $(</proc/net/unix) == *' /run/udev/control'* ]]; }
+
 # module_release FILE: the kernel that a module was built for
 module_release() { grep -aom1 'vermagic=[^ ]*' "$1" | cut -d= -f2; }
 

@@ -30,7 +30,7 @@ holders() {
 
 need_root "it unloads a kernel module"
 need_command rmmod kmod
-if [ -e /sys/module/groups ]; then
+if is_loaded; then
 	if ! error=$(rmmod groups 2>&1); then
 		say "error: the module cannot be unloaded: $error"
 		list=$(holders)
@@ -45,7 +45,7 @@ else
 	say "the module is not loaded"
 fi
 rm -f "$RULE"
-if grep -q ' /run/udev/control$' /proc/net/unix; then
+if udev_runs; then
 	udevadm settle || true
 	udevadm control --reload || true
 fi

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What a user does, as root in a guest with the module: installs it all, builds
-# the ten lines of the README, runs groupctl, and has it all removed. Prints TAP.
+# the README's two programs, runs groupctl, and has it all removed. Prints TAP.
 
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -22,8 +22,13 @@ check() {
 
 says() { [ "$("${@:2}")" = "$1" ]; }
 
-# build PROGRAM FLAGS...: as in the README, so the flags are to be split.
-build() { cc -o "$dir/$1" tests/c/demo.c "${@:2}"; }
+# program N: the Nth program in C of the README.
+program() { awk -v wanted="$1" '/^```/ { inside = /^```c$/ && ++n == wanted; next } inside' ../README.md; }
+
+# build PROGRAM FLAGS...: the second one, as the README does.
+build() { cc -o "$dir/$1" "$dir/demo.c" "${@:2}"; }
+
+is_first() { cc -I../include -o "$dir/first" "$dir/first.c" && says 'is there coffee?' "$dir/first"; }
 
 is_static() { build static "$@" && says 'is there coffee?' "$dir/static" && [[ $(ldd "$dir/static") != *lgroups* ]]; }
 
@@ -33,10 +38,13 @@ lists_kitchen() { [[ $(groupctl list) == *kitchen* ]]; }
 
 nothing_is_left() { [ -z "$(find /usr/local -name '*group*' ! -type d)" ]; }
 
+program 1 >"$dir/first.c"
+program 2 >"$dir/demo.c"
+check 'the README'\''s first program builds as it says there, and runs' is_first
 check 'make install' make --silent install
 read -ra flags < <(pkg-config --cflags --libs lgroups)
 read -ra private < <(pkg-config --libs --static lgroups | sed 's/-llgroups/-l:liblgroups.a/')
-check 'a C program builds with pkg-config, and runs' is_shared "${flags[@]}"
+check 'the one with the library builds with pkg-config, and runs' is_shared "${flags[@]}"
 check 'so it does with the static library' is_static "${private[@]}"
 check 'groupctl has the version of the library' says "groupctl $(pkg-config --modversion lgroups)" groupctl --version
 check 'groupctl lists the program'\''s group' lists_kitchen

@@ -4,7 +4,7 @@
 
 use crate::calls::{LONG, ms, now_ns, sleeps_in};
 use crate::group::{DEFAULT_STORAGE, Device, Group};
-use crate::harness::{Test, work};
+use crate::harness::{Test, report, work};
 use crate::process::{Child, spawn, wait_until};
 use crate::sys::shared;
 use crate::test;
@@ -293,7 +293,9 @@ fn EPOLLEXCLUSIVE_wakes_one_of_many() {
         wait_until("it is received", || received.load(SeqCst) == number);
     }
     let count = woken.load(SeqCst);
-    println!("{MESSAGES} messages, {POLLERS} exclusive pollers, {count} wake-ups");
+    report(&format!(
+        "{MESSAGES} messages, {POLLERS} exclusive pollers, {count} wake-ups"
+    ));
     assert!(count < 2 * MESSAGES, "a herd: {count} wake-ups");
     for _ in 0..POLLERS {
         device.send("end");

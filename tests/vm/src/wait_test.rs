@@ -4,7 +4,7 @@
 
 use crate::calls::{LONG, Random, ms, now_ns, sleeps_in};
 use crate::group::{Device, Group};
-use crate::harness::{Test, work};
+use crate::harness::{Test, report, work};
 use crate::process::{Child, NOBODY, as_user, spawn, stop, wait_until};
 use crate::signals::{handle, handled};
 use crate::sys::{self, BAD_ADDRESSES, SET_RECEIVE_TIMEOUT, shared};
@@ -260,7 +260,9 @@ fn one_message_wakes_one_receiver() {
     children.into_iter().for_each(Child::join);
     // Each one has gone to sleep once, and been woken once.
     let count = switches.load(SeqCst);
-    println!("{RECEIVERS} receivers, {RECEIVERS} messages, {count} wake-ups");
+    report(&format!(
+        "{RECEIVERS} receivers, {RECEIVERS} messages, {count} wake-ups"
+    ));
     assert!(count >= RECEIVERS as u64);
     assert!(count <= RECEIVERS as u64 + 5, "a herd: {count} wake-ups");
 }
