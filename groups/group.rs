@@ -289,24 +289,25 @@ impl Group {
         patience: Patience,
     ) -> Result<usize> {
         let mut deadline = None;
-        for _ in 0..ATTEMPTS {
-            if let Attempt::Empty = attempt {
-                attempt = self.wait_to_deliver(to, patience, &mut deadline)?;
-            }
-            match attempt {
+        let mut attempts = 0..ATTEMPTS;
+        loop {
+            attempt = match attempt {
                 Attempt::Delivered(size) => return Ok(size),
-                Attempt::Empty => return Ok(0),
                 Attempt::Taken(message) => return self.deliver_large(message, to),
+                Attempt::Empty => match self.wait_to_deliver(to, patience, &mut deadline)? {
+                    Attempt::Empty => return Ok(0),
+                    attempt => attempt,
+                },
                 Attempt::Faulted(size) => {
                     // The message is for others meanwhile, of whom one may not have been woken for
                     // it because this one was.
                     self.waiting.announce_messages(News::tell(), Whom::Next);
+                    attempts.next().ok_or(EFAULT)?;
                     to.fault_in(size)?;
-                    attempt = self.try_deliver(to);
+                    self.try_deliver(to)
                 }
-            }
+            };
         }
-        Err(EFAULT)
     }
 
     /// Delivers a message that was taken out of the queue.

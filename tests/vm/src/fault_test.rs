@@ -9,8 +9,9 @@ use crate::harness::Test;
 use crate::process::{await_stop, spawn, wait_until};
 use crate::sys::{self, BAD_ADDRESSES, Cliff, INSTALL_GROUP, PAGE, RawGroup, shared};
 use crate::test;
-use crate::userfault::{FILLING, SlowPage, stuck, stuck_until};
+use crate::userfault::{AbsentPages, FILLING, SlowPage, stuck, stuck_until};
 use nix::errno::Errno::*;
+use nix::poll::PollTimeout;
 use nix::sys::mman::ProtFlags;
 use nix::sys::signal::{Signal, kill};
 use std::sync::atomic::Ordering::SeqCst;
@@ -29,6 +30,7 @@ pub const TESTS: &[Test] = &[
     test!(a_message_that_fits_in_front_of_the_fault_is_read),
     test!(a_message_put_back_is_first_and_still_takes_its_room),
     test!(messages_put_back_by_many_readers_keep_their_order),
+    test!(a_read_whose_memory_comes_and_goes_loses_no_message),
     test!(a_write_that_waits_for_its_memory_stops_nobody_else),
     test!(a_read_that_waits_for_its_memory_stops_nobody_else),
     test!(an_install_that_waits_for_its_memory_stops_nobody_else),
@@ -194,6 +196,58 @@ fn messages_put_back_by_many_readers_keep_their_order() {
         }
         device.assert_room(100 * size);
     }
+}
+
+/// A read into two pages, of which one goes whenever the other comes; until they came so often.
+/// However often that is, and whether somebody else takes the first message in the end: the read
+/// delivers a message, or fails and leaves it.
+fn a_read_whose_memory_comes_and_goes_loses_no_message() {
+    let [small, large] = SIZES;
+    let group = Group::with_limits(large, DEFAULT_STORAGE);
+    let device = group.open();
+    let messages = [vec![1; small], vec![2; large]];
+    for times in 1..=20 {
+        for is_overtaken in [false, true] {
+            messages.iter().for_each(|message| device.send(message));
+            let pages = AbsentPages::new(2);
+            // The first message is in both pages.
+            let (buffer, size) = (pages.in_front(1, small / 2), large + small / 2);
+            let mut received = vec![];
+            let result = std::thread::scope(|scope| {
+                // SAFETY: The pages are not used otherwise.
+                let reader = scope.spawn(|| unsafe {
+                    sys::read_at(group.open(), pages.in_front(1, small / 2), size)
+                });
+                let mut came = 0;
+                while !reader.is_finished() {
+                    let Some(page) = pages.wait_for_a_fault(PollTimeout::from(5u8)) else {
+                        continue;
+                    };
+                    came += page;
+                    if came < times || page == 0 {
+                        pages.take_away(1 - page);
+                    } else if is_overtaken && received.is_empty() {
+                        received.push(device.read(large).unwrap());
+                    }
+                    pages.fill(page, FILLING);
+                }
+                reader.join().unwrap()
+            });
+            match result {
+                // SAFETY: So much was written there, so the pages are there.
+                Ok(n) => received.push(unsafe { std::slice::from_raw_parts(buffer, n) }.to_vec()),
+                Err(err) => assert_eq!(err, EFAULT),
+            }
+            received.extend(device.drain_up_to(large));
+            assert!(
+                received == messages,
+                "the memory came {times} times, the read returned {result:?}, \
+                 messages of these sizes were received: {:?}",
+                received.iter().map(Vec::len).collect::<Vec<_>>()
+            );
+        }
+    }
+    device.assert_all_room();
 }
 
 fn a_write_that_waits_for_its_memory_stops_nobody_else() {
