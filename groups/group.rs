@@ -229,9 +229,9 @@ impl Group {
     /// Takes the first message out of the queue and copies to `to` what it has room for; the rest
     /// of it is gone. Returns how many bytes that were; 0: there is no message.
     ///
-    /// Cost, if what is copied is small (see [`queue::SMALL`]): [`Group::queue`] once, for a constant
-    /// number of steps and one copy, whatever is queued; for one of many messages, an allocation is
-    /// freed. Else: one copy, the lock twice, and often a freed allocation. Process context; sleeps
+    /// Cost of a small one (see [`queue::SMALL`]): [`Group::queue`] once, for a constant number of
+    /// steps and one copy, whatever is queued; for one of many messages, an allocation is freed. Of
+    /// a large one: one copy, the lock twice, and often a freed allocation. Process context; sleeps
     /// for user memory and for a message, with no lock held. [`EFAULT`]: the message is first in
     /// the queue again; [`EAGAIN`]: there is no message; [`ERESTARTSYS`]: a signal came before one.
     #[inline(always)]
@@ -245,19 +245,22 @@ impl Group {
         }
     }
 
-    /// Delivers the first message, if it is small and user memory is there.
+    /// Delivers the first message, if it is small and user memory is there; takes it, if it is large.
+    ///
+    /// Does not sleep, so that somebody who is about to wait can ask for it: what it frees is a page
+    /// at most. To free what a large message may have would sleep.
     #[inline(always)]
     fn try_deliver<S: Sink>(&self, to: &mut S) -> Attempt {
         let mut queue = self.collected();
         let Some(payload) = queue.first() else {
             return Attempt::Empty;
         };
-        let part = payload.get(..to.len()).unwrap_or(payload);
-        let size = part.len();
-        if size > SMALL {
+        if payload.len() > SMALL {
             // What is large is never in a block, so it can be taken.
             return queue.take().map_or(Attempt::Empty, Attempt::Taken);
         }
+        let part = payload.get(..to.len()).unwrap_or(payload);
+        let size = part.len();
         if to.copy_from(part, Faults::Refused).is_err() {
             return Attempt::Faulted(size);
         }

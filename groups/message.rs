@@ -51,7 +51,7 @@ impl Due for Header {
 
 /// A message in an allocation of its own, owned by whoever has it.
 ///
-/// Dropping it frees its memory, for which process context is needed.
+/// Dropping it frees its memory. Process context; sleeps, unless it is a page at most.
 pub(crate) type Message = Parcel<Header>;
 
 /// Memory for several small messages, owned by whoever has it.

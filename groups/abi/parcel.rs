@@ -183,7 +183,7 @@ impl<H> Head<H> {
 /// Either it is sealed and has one payload, for which it was made, or it is open: it has room for
 /// several payloads, and at times none.
 ///
-/// Dropping it frees the memory, for which large parcels need process context.
+/// Dropping it frees the memory. Process context; sleeps, unless it is a page at most.
 ///
 /// # Invariants
 ///
@@ -358,7 +358,7 @@ impl<H> Drop for Parcel<H> {
 /// Parcels in a row, first in, first out.
 ///
 /// Everything but [dropping](Drop) and [`insert_behind`](Self::insert_behind) is constant cost.
-/// Dropping it frees all parcels in it: process context.
+/// Dropping it frees all parcels in it. Process context; sleeps.
 ///
 /// # Invariants
 ///

@@ -36,6 +36,7 @@ pub const TESTS: &[Test] = &[
     test!(a_message_that_a_receiver_cannot_take_goes_to_another),
     test!(a_stopped_receiver_keeps_no_message_from_another),
     test!(receivers_whose_time_runs_out_leave_no_message_lying).seconds(180),
+    test!(a_huge_message_that_comes_as_the_time_runs_out_is_received_or_left),
 ];
 
 fn await_wait(child: &Child) {
@@ -389,4 +390,30 @@ fn receivers_whose_time_runs_out_leave_no_message_lying() {
     hasty.into_iter().for_each(Child::join);
     device.send("end");
     patient.join();
+}
+
+/// Whoever looks for a message once more when the time is up counts as going to sleep, and must not
+/// do what may sleep: such as to free so much memory. The debug kernel complains of that.
+fn a_huge_message_that_comes_as_the_time_runs_out_is_received_or_left() {
+    // More than kmalloc has.
+    const SIZE: usize = 5 << 20;
+    const ROUNDS: u64 = 40;
+    let device = Group::with_limits(SIZE, SIZE).open();
+    let message = vec![b'h'; SIZE];
+    device.set_delay(6);
+    device.set_receive_timeout(5).unwrap();
+    for round in 0..ROUNDS {
+        device.send(&message);
+        // The time is up some 200 us before the message is due, or behind that, or in between.
+        let start = now_ns() + ms(1) - 200_000 + 400_000 * round / ROUNDS;
+        while now_ns() < start {
+            std::hint::spin_loop();
+        }
+        let mut part = device.read(10).unwrap();
+        if part.is_empty() {
+            device.flush();
+            part = device.read(10).unwrap();
+        }
+        assert_eq!(part, [b'h'; 10]);
+    }
 }
